@@ -1,0 +1,272 @@
+"""The register: what the firm knows of its engagements, in a database apart from Airflow's.
+
+Client facts live here and nowhere in Airflow. Rows carry natural keys with unique constraints, so that an
+effect applied twice is found instead of repeated. Days are calendar dates in Viet Nam; instants are UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Date,
+    DateTime,
+    ForeignKey,
+    Integer,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    func,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """Common metadata, with names for constraints so that migrations can refer to them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {
+        str: Text,
+        int: BigInteger,
+        bool: Boolean,
+        date: Date,
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+        list[Any]: JSONB,
+    }
+
+
+def _engagement() -> Mapped[str]:
+    return mapped_column(ForeignKey("engagement.id"), index=True)
+
+
+class Engagement(Base):
+    """One engagement; ``form`` is the intake form as checked, corrected by what the client adds."""
+
+    __tablename__ = "engagement"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    language: Mapped[str]
+    form: Mapped[dict[str, Any]]
+    form_digest: Mapped[str] = mapped_column(unique=True)
+    opened: Mapped[date]
+    status: Mapped[str] = mapped_column(default="registered")  # registered | open | one of process.OUTCOMES
+    closed: Mapped[date | None]
+    terms: Mapped[dict[str, Any] | None]  # the agreed quote: net_vnd, vat_percent, reserve_days, instalments
+    signed: Mapped[date | None]
+    promised: Mapped[date | None]
+    delivered: Mapped[date | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class NumberSeries(Base):
+    """The last number given in a series (``engagement`` or a document kind) in a year: gapless."""
+
+    __tablename__ = "number_series"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    year: Mapped[int] = mapped_column(Integer, primary_key=True)
+    last: Mapped[int]
+
+
+class StagePeriod(Base):
+    """When a stage was open. ``due`` moves with ``client_wait_days`` (working days lost to the client)."""
+
+    __tablename__ = "stage_period"
+    __table_args__ = (UniqueConstraint("engagement_id", "stage", "round"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    engagement_id: Mapped[str] = _engagement()
+    stage: Mapped[str]
+    round: Mapped[int]
+    opened: Mapped[date]
+    days: Mapped[int]
+    due: Mapped[date]
+    closed: Mapped[date | None]
+    client_waited: Mapped[int] = mapped_column(default=0)
+    client_wait_days: Mapped[int] = mapped_column(default=0)
+
+
+class Request(Base):
+    """Something asked of a client or of the service department; ``key`` is its folder in the inbox."""
+
+    __tablename__ = "request"
+    __table_args__ = (UniqueConstraint("engagement_id", "key"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    engagement_id: Mapped[str] = _engagement()
+    key: Mapped[str]  # kind, or kind-round from the second round on
+    kind: Mapped[str]  # a key of process.REQUESTS
+    round: Mapped[int]
+    stage: Mapped[str]
+    stage_round: Mapped[int]
+    asked: Mapped[date]  # when last asked
+    due: Mapped[date]
+    times_asked: Mapped[int] = mapped_column(default=1)
+    status: Mapped[str] = mapped_column(default="open")  # open | answered | withdrawn
+    answered: Mapped[date | None]
+    reply: Mapped[dict[str, Any] | None]
+
+
+class RequestItem(Base):
+    """One item of a request and where it stands."""
+
+    __tablename__ = "request_item"
+    __table_args__ = (UniqueConstraint("request_id", "key"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    request_id: Mapped[int] = mapped_column(ForeignKey("request.id"), index=True)
+    key: Mapped[str]
+    required: Mapped[bool]
+    state: Mapped[str] = mapped_column(default="missing")  # missing | received | returned
+    reason: Mapped[str | None]
+    value: Mapped[dict[str, Any] | None]  # {"value": …} for answers
+    document_id: Mapped[int | None] = mapped_column(ForeignKey("document.id"))
+
+
+class Document(Base):
+    """A file in storage: made by the firm, or received. A new version is a new row; none is overwritten."""
+
+    __tablename__ = "document"
+    __table_args__ = (UniqueConstraint("engagement_id", "key", "version"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    engagement_id: Mapped[str] = _engagement()
+    key: Mapped[str]
+    version: Mapped[int] = mapped_column(Integer)
+    occasion: Mapped[str]  # what it was made for; the same occasion finds the same version again
+    stage: Mapped[str]
+    direction: Mapped[str]  # made | received
+    number: Mapped[str | None] = mapped_column(unique=True)
+    path: Mapped[str] = mapped_column(unique=True)
+    sha256: Mapped[str]
+    size: Mapped[int]
+    media_type: Mapped[str]
+    language: Mapped[str | None]
+    template_sha256: Mapped[str | None]
+    day: Mapped[date]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Mail(Base):
+    """The mail ledger: one row per reason and recipient; *claimed → handed over → sent*."""
+
+    __tablename__ = "mail"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)  # engagement / reason / recipient
+    engagement_id: Mapped[str | None] = mapped_column(ForeignKey("engagement.id"), index=True)
+    template: Mapped[str]
+    stage: Mapped[str]
+    recipient: Mapped[str]
+    message_id: Mapped[str] = mapped_column(unique=True)
+    thread: Mapped[list[Any]]  # Message-IDs that this one refers to, oldest first
+    subject: Mapped[str]
+    day: Mapped[date]
+    state: Mapped[str] = mapped_column(default="claimed")  # claimed | handed_over | sent | refused
+    path: Mapped[str | None]  # the message as sent, in storage
+    error: Mapped[str | None]
+    claimed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    sent_at: Mapped[datetime | None]
+
+
+class SignOff(Base):
+    """A decision, kept once: the first valid answer for a gate and round; ``who`` is a council member."""
+
+    __tablename__ = "sign_off"
+    __table_args__ = (UniqueConstraint("engagement_id", "gate", "round", "who"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    engagement_id: Mapped[str] = _engagement()
+    gate: Mapped[str]
+    round: Mapped[int]
+    who: Mapped[str] = mapped_column(default="")
+    decision: Mapped[str]
+    form: Mapped[dict[str, Any]]
+    decided_by: Mapped[str]
+    decided_at: Mapped[datetime]
+    day: Mapped[date]
+    apply_done: Mapped[bool] = mapped_column(default=False)
+
+
+class ReserveEntry(Base):
+    """The reserve ledger, in working days: contracted and granted are positive, spent is negative."""
+
+    __tablename__ = "reserve_entry"
+    __table_args__ = (UniqueConstraint("engagement_id", "kind", "round"), CheckConstraint("days <> 0", "moves"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    engagement_id: Mapped[str] = _engagement()
+    kind: Mapped[str]  # contracted | granted | spent
+    round: Mapped[int]
+    days: Mapped[int]
+    day: Mapped[date]
+    reason: Mapped[str]
+
+
+class Event(Base):
+    """What happened, in order; never changed or deleted (a trigger refuses it)."""
+
+    __tablename__ = "event"
+    __table_args__ = (UniqueConstraint("engagement_id", "key"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    engagement_id: Mapped[str] = _engagement()
+    key: Mapped[str]  # says it happened once: kind, or kind and round
+    kind: Mapped[str]
+    day: Mapped[date]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+    facts: Mapped[dict[str, Any]]
+
+
+class ReminderSent(Base):
+    """A reminder that went out: each row of ``process.REMINDERS`` at most once per request and time asked."""
+
+    __tablename__ = "reminder_sent"
+    __table_args__ = (UniqueConstraint("request_id", "times_asked", "reminder"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    request_id: Mapped[int] = mapped_column(ForeignKey("request.id"), index=True)
+    times_asked: Mapped[int]
+    reminder: Mapped[str]
+    level: Mapped[str]
+    day: Mapped[date]
+    mail_id: Mapped[int | None] = mapped_column(ForeignKey("mail.id"))
+
+
+class ScheduledRun(Base):
+    """A monitoring visit, evaluation or care contact, planned as an Airflow run of its own."""
+
+    __tablename__ = "scheduled_run"
+    __table_args__ = (UniqueConstraint("dag_id", "run_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    engagement_id: Mapped[str] = _engagement()
+    dag_id: Mapped[str]
+    run_id: Mapped[str]
+    number: Mapped[int]
+    run_after: Mapped[datetime]
+    status: Mapped[str] = mapped_column(default="planned")  # planned | running | done
+
+
+class Installation(Base):
+    """Settings of the installation that move while it runs; one row. ``rehearsal_day``: see include.clock."""
+
+    __tablename__ = "installation"
+    __table_args__ = (CheckConstraint("id = 1", "one_row"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, default=1)
+    rehearsal_day: Mapped[date | None]
