@@ -1,0 +1,49 @@
+"""The errors of the domain. Messages are in the language of whoever reads them: Vietnamese for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class EngagementError(Exception):
+    """Base of all errors that the firm's rules raise; none of them is mended by trying again unchanged."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong in an input file: ``line`` counts from 1; ``field`` is its dotted path."""
+
+    line: int
+    field: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"dòng {self.line}, mục “{self.field}”: {self.reason}"
+
+
+class InvalidInput(EngagementError):
+    """An intake form or scenario that is refused, with every problem found."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+
+class InvalidReply(EngagementError):
+    """A ``reply.json`` that cannot be read or does not fit its request."""
+
+
+class InvalidSignOff(EngagementError):
+    """A sign-off whose form does not allow the decision; the message says what to fill in."""
+
+
+class AlreadyOpen(EngagementError):
+    """The engagement was opened before."""
+
+
+class UnknownEngagement(EngagementError):
+    """No engagement of this id is registered."""
+
+
+class RuleBroken(EngagementError):
+    """A step was asked for that the procedure forbids at this point (see the rules in the stages)."""
