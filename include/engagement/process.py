@@ -163,7 +163,7 @@ class Request:
 
     ``answer_days``: working days until it is due. ``follow_up_days``: working days given when something
     is asked for again. ``replies``: the decisions it may be answered with; empty: answered by items.
-    ``of``: who is waited for. ``reply_deadline_moves_clock``: see ``Stage.client_days``.
+    ``of``: who is waited for.
     """
 
     key: str
@@ -456,7 +456,6 @@ MAILS: dict[str, Mail] = {
         Mail("care_follow_up", "feedback", "client"),
         Mail("useful_information", "feedback", "client"),
         Mail("reminder", "", "client"),
-        Mail("escalation", "", "account_manager"),
         Mail("digest", "", "account_manager"),
     )
 }

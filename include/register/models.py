@@ -16,11 +16,13 @@ from sqlalchemy import (
     Date,
     DateTime,
     ForeignKey,
+    Index,
     Integer,
     MetaData,
     Text,
     UniqueConstraint,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -57,11 +59,14 @@ class Engagement(Base):
     """One engagement; ``form`` is the intake form as checked, corrected by what the client adds."""
 
     __tablename__ = "engagement"
+    __table_args__ = (
+        Index("uq_engagement_open_form", "form_digest", unique=True, postgresql_where=text("closed is null")),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     language: Mapped[str]
     form: Mapped[dict[str, Any]]
-    form_digest: Mapped[str] = mapped_column(unique=True)
+    form_digest: Mapped[str]  # as registered: the same form is not opened twice at a time
     opened: Mapped[date]
     status: Mapped[str] = mapped_column(default="registered")  # registered | open | one of process.OUTCOMES
     closed: Mapped[date | None]
@@ -117,6 +122,7 @@ class Request(Base):
     due: Mapped[date]
     times_asked: Mapped[int] = mapped_column(default=1)
     status: Mapped[str] = mapped_column(default="open")  # open | answered | withdrawn
+    of: Mapped[str]  # client | service_department
     answered: Mapped[date | None]
     reply: Mapped[dict[str, Any] | None]
 
@@ -184,7 +190,10 @@ class Mail(Base):
 
 
 class SignOff(Base):
-    """A decision, kept once: the first valid answer for a gate and round; ``who`` is a council member."""
+    """A decision that was asked for, and kept once: the first valid answer for a gate, round and person.
+
+    ``who`` is a council member, else empty. ``outcome`` names what follows; None until it was applied.
+    """
 
     __tablename__ = "sign_off"
     __table_args__ = (UniqueConstraint("engagement_id", "gate", "round", "who"),)
@@ -194,12 +203,14 @@ class SignOff(Base):
     gate: Mapped[str]
     round: Mapped[int]
     who: Mapped[str] = mapped_column(default="")
-    decision: Mapped[str]
-    form: Mapped[dict[str, Any]]
-    decided_by: Mapped[str]
-    decided_at: Mapped[datetime]
-    day: Mapped[date]
-    apply_done: Mapped[bool] = mapped_column(default=False)
+    asked: Mapped[date]
+    refusal: Mapped[str | None]  # why the last answer was not valid
+    decision: Mapped[str | None]
+    form: Mapped[dict[str, Any] | None]
+    decided_by: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
+    day: Mapped[date | None]
+    outcome: Mapped[str | None]
 
 
 class ReserveEntry(Base):

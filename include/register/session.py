@@ -1,0 +1,55 @@
+"""Sessions, locks and migrations of the register."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import NullPool
+
+MIGRATIONS = Path(__file__).resolve().parent / "migrations"
+
+
+def make_engine(url: str) -> Engine:
+    """Return an engine without a pool: tasks are short-lived processes that fork, and connections do not."""
+    return create_engine(url, poolclass=NullPool)
+
+
+@cache
+def sessions(url: str) -> sessionmaker[Session]:
+    """Return the session factory of the register at ``url``; rows stay readable after a commit."""
+    return sessionmaker(make_engine(url), expire_on_commit=False)
+
+
+@contextmanager
+def advisory_lock(engine: Engine, name: str) -> Iterator[None]:
+    """Hold PostgreSQL's session-level lock ``name`` on a connection of its own; waits for its turn.
+
+    The server lets go of it when the holder dies, so a killed task leaves nothing locked.
+    """
+    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("select pg_advisory_lock(:n)"), {"n": number})
+        try:
+            yield
+        finally:
+            connection.execute(text("select pg_advisory_unlock(:n)"), {"n": number})
+
+
+def migrate(url: str) -> None:
+    """Bring the register at ``url`` to the newest schema; safe to run from two processes at once."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    engine = make_engine(url)
+    with advisory_lock(engine, "register-migrations"), engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
