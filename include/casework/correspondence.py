@@ -1,0 +1,129 @@
+"""Mails about an engagement: who gets them, what they say, what goes with them; each reason once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, time
+from typing import Any
+
+from sqlalchemy import select
+
+from include import clock
+from include.casework.facts import in_language, mail_facts
+from include.casework.office import Case
+from include.engagement import process
+from include.engagement.process import Language
+from include.mail.message import Attachment, build_message
+from include.mail.templates import render_mail
+from include.register.models import Document, Mail, Request
+
+
+def addressee(case: Case, role: str) -> tuple[str, str]:
+    """Return name and address of ``role``: the client's contact, or staff; ``council.chair`` is a member."""
+    if role == "client":
+        contact = case.form["client"]["contact"]
+        return contact["name"], contact["email"]
+    person: Any = case.firm["staff"]
+    for part in role.split("."):
+        person = person[part]
+    return person["name"], person["email"]
+
+
+def post(
+    case: Case,
+    template: str,
+    occasion: str,
+    *,
+    to: str | None = None,
+    request: Request | None = None,
+    documents: Sequence[Document] = (),
+    stage: str | None = None,
+    invitation: bytes | None = None,
+    **facts: Any,
+) -> Mail:
+    """Send a mail for an occasion, once per recipient.
+
+    With ``request``, answers to the mail go to that request: its Reply-To carries engagement and request.
+    Raises what ``include.mail.ledger.MailLedger.post`` raises.
+    """
+    row = process.MAILS[template]
+    role = to or row.to
+    name, address = addressee(case, role)
+    language: Language = case.language if role == "client" else "vi"
+    if request is not None:
+        title = process.REQUESTS[request.kind].title.in_(language)
+        facts = {"due": request.due, "request_title": title, **facts}
+    stage = stage or row.stage or (request.stage if request else "")
+    facts = {
+        "stage_title": process.STAGES[stage].title.in_(language) if stage else "",
+        "attachments": [document_title(document, language) for document in documents],
+        **facts,
+    }
+    rendered = render_mail(
+        template, language=language, facts=mail_facts(case, language=language, recipient_name=name, **facts)
+    )
+
+    def build(message_id: str, references: Sequence[str]) -> bytes:
+        return build_message(
+            sender=in_language(case.firm["mail"]["sender"], language),
+            to=(name, address),
+            reply_to=reply_address(case, request),
+            subject=rendered.subject,
+            text=rendered.text,
+            html=rendered.html,
+            message_id=message_id,
+            references=references,
+            date=written_at(case),
+            attachments=[attachment(case, document, language) for document in documents],
+            auto_submitted=True,
+            calendar=invitation,
+        )
+
+    return case.office.ledger.post(
+        key=f"{case.id}/{occasion}/{address}",
+        engagement_id=case.id,
+        template=template,
+        stage=stage,
+        recipient=address,
+        day=case.today,
+        subject=rendered.subject,
+        build=build,
+    )
+
+
+def was_posted(case: Case, occasion: str) -> bool:
+    """Say whether a mail for this occasion was ever claimed."""
+    return (
+        case.session.scalar(select(Mail.id).where(Mail.key.like(f"{case.id}/{occasion}/%")).limit(1)) is not None
+    )
+
+
+def reply_address(case: Case, request: Request | None) -> str:
+    """Return where answers go: ``hoso+KHV-2026-0042.information@…``, or the office's own address."""
+    local, _, domain = str(case.firm["mail"]["reply_to"]).rpartition("@")
+    tag = f"+{case.id}.{request.key}" if request else f"+{case.id}"
+    return f"{local}{tag}@{domain}"
+
+
+def written_at(case: Case) -> datetime:
+    """Return the mail's date: now, or by a rehearsal's calendar its day at the present time of day."""
+    now = clock.now().astimezone(clock.ZONE)
+    if now.date() == case.today:
+        return now
+    return datetime.combine(case.today, time(now.hour, now.minute, now.second), clock.ZONE)
+
+
+def document_title(document: Document, language: Language) -> str:
+    """Return what people call a document."""
+    row = process.DOCUMENTS.get(document.key)
+    return row.title.in_(language) if row else document.path.rpartition("/")[2]
+
+
+def attachment(case: Case, document: Document, language: Language) -> Attachment:
+    """Return a stored document as an attachment, under a name that people understand."""
+    extension = document.path.rpartition(".")[2]
+    name = document.path.rpartition("/")[2]
+    if document.key in process.DOCUMENTS:
+        version = f" v{document.version}" if document.version > 1 else ""
+        name = f"{document_title(document, language)} {case.id}{version}.{extension}"
+    return Attachment(name=name, data=case.office.storage.get(document.path), media_type=document.media_type)

@@ -1,0 +1,228 @@
+"""The facts of an engagement, from the register, in the one shape that every document and mail gets.
+
+One fact, every document: whatever a document or a mail says about client, firm, price or dates comes from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from include.engagement import process
+from include.engagement.items import items_for
+from include.engagement.process import Language, Text
+from include.engagement.terms import Terms
+from include.engagement.timetable import promised_date, timetable
+from include.register.models import Document, Request, RequestItem
+
+if TYPE_CHECKING:
+    from include.casework.office import Case
+
+FIRST_INSTALMENT = Text("trong 05 ngày làm việc kể từ ngày ký hợp đồng", "within 5 working days of signature")
+MIDDLE_INSTALMENT = Text(
+    "trong 05 ngày làm việc kể từ ngày hội đồng thẩm định đánh giá đạt",
+    "within 5 working days of the appraisal council's approval",
+)
+LAST_INSTALMENT = Text(
+    "trong 05 ngày làm việc kể từ ngày ký biên bản nghiệm thu",
+    "within 5 working days of the acceptance minutes",
+)
+
+
+def in_language(value: Any, language: Language) -> Any:
+    """Return a fact of ``firm.yaml`` in ``language``: ``{vi, en}`` pairs resolved, all else as it is."""
+    if isinstance(value, Mapping):
+        if set(value) == {"vi", "en"}:
+            return value[language]
+        return {key: in_language(inner, language) for key, inner in value.items()}
+    return value
+
+
+def firm_facts(case: Case, language: Language) -> dict[str, Any]:
+    """Return the firm's party block and the client's account manager."""
+    firm = in_language(case.firm, language)
+    keys = ("name", "short_name", "tax_code", "address", "representative", "phone", "email", "website", "bank")
+    return {**{key: firm[key] for key in keys}, "account_manager": firm["staff"]["account_manager"]}
+
+
+def known_answers(case: Case) -> dict[str, Any]:
+    """Return what the client has answered to the information request, by item, the newest answer of each."""
+    rows = case.session.execute(
+        select(RequestItem.key, RequestItem.value)
+        .join(Request, Request.id == RequestItem.request_id)
+        .where(Request.engagement_id == case.id, Request.kind == "information", RequestItem.value.is_not(None))
+        .order_by(Request.round)
+    )
+    return {key: value["value"] for key, value in rows}
+
+
+def received_papers(case: Case, language: Language) -> list[dict[str, str]]:
+    """Return the papers that the client sent with the information, one entry a file."""
+    labels = {item.key: item.label.in_(language) for item in process.INFORMATION_ITEMS}
+    rows = case.session.scalars(
+        select(Document)
+        .where(Document.engagement_id == case.id, Document.direction == "received",
+               Document.stage == "information")
+        .order_by(Document.id)
+    )  # fmt: skip
+    return [
+        {"label": labels.get(key, ""), "file": row.path.rpartition("/")[2], "sha256": row.sha256}
+        for row in rows
+        if (key := row.key.rpartition("/")[2]) != "reply"
+    ]
+
+
+def number_text(value: Any) -> str:
+    """Return an answer as people write it: whole numbers with dots between thousands."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+        return "" if value is None else str(value)
+    whole = f"{value:,.2f}".rstrip("0").rstrip(".") if value != int(value) else f"{int(value):,}"
+    return whole.replace(",", " ").replace(".", ",").replace(" ", ".")
+
+
+def terms_facts(terms: Terms, *, version: int, language: Language) -> dict[str, Any]:
+    """Return the price and its instalments; amounts in VND including VAT."""
+    count = len(terms.instalments)
+
+    def when(number: int) -> str:
+        row = FIRST_INSTALMENT if number == 1 else LAST_INSTALMENT if number == count else MIDDLE_INSTALMENT
+        return row.in_(language)
+
+    return {
+        "version": version,
+        "net_vnd": terms.net_vnd,
+        "vat_percent": number_text(terms.vat_percent),
+        "vat_vnd": terms.vat_vnd,
+        "gross_vnd": terms.gross_vnd,
+        "reserve_days": terms.reserve_days,
+        "instalments": [
+            {"number": number, "percent": number_text(percent), "amount_vnd": amount, "when": when(number)}
+            for number, (percent, amount) in enumerate(terms.instalments, 1)
+        ],
+    }
+
+
+def document_facts(
+    case: Case,
+    *,
+    language: Language,
+    number: str,
+    version: int,
+    terms: Terms | None = None,
+    terms_version: int = 1,
+    **more: Any,
+) -> dict[str, Any]:
+    """Return every fact that a document may use. ``terms``: a quote not agreed yet; ``more`` replaces or adds."""
+    form, engagement = case.form, case.engagement
+    firm = firm_facts(case, language)
+    questions = [item for item in items_for("information", form)]
+    answers = known_answers(case)
+    if terms is None and engagement.terms is not None:
+        terms = Terms.from_json(engagement.terms)
+        terms_version = engagement.terms.get("version", 1)
+    signed = engagement.signed or case.today
+    rows = timetable(signed, terms.reserve_days, case.calendar) if terms else []
+    contract = case.latest("contract")
+    work_days = sum(process.STAGES[key].days or 0 for key in ("delivery", "appraisal", "handover"))
+    facts: dict[str, Any] = {
+        "day": case.today,
+        "place": in_language(case.firm["place"], language),
+        "number": number,
+        "version": version,
+        "language": language,
+        "engagement": {"id": case.id, "opened": engagement.opened, "title": form["need"]["purpose"]},
+        "firm": firm,
+        "client": form["client"],
+        "referrer": form["referrer"],
+        "need": form["need"],
+        "finance": form["finance"],
+        "interests": form["interests"],
+        "monitoring": form["add_ons"].get("monitoring"),
+        "questions": [
+            {"theme": process.THEMES[item.theme].in_(language), "theme_key": item.theme, "key": item.key,
+             "label": item.label.in_(language), "required": item.required, "unit": item.unit}
+            for item in questions
+        ],
+        "due": None,
+        "answers": [
+            {"theme": process.THEMES[item.theme].in_(language), "label": item.label.in_(language),
+             "value": number_text(answers[item.key])}
+            for item in questions if item.key in answers
+        ],
+        "answer": {item.key: number_text(answers.get(item.key)) for item in process.INFORMATION_ITEMS},
+        "missing": [item.label.in_(language) for item in questions
+                    if item.key not in answers and item.kind != "file"],
+        "papers": received_papers(case, language),
+        "reasons": [],
+        "terms": terms_facts(terms, version=terms_version, language=language) if terms else None,
+        "message": "",
+        "timetable": [
+            {"stage": row.stage, "title": row.title.in_(language), "days": row.days, "start": row.start,
+             "end": row.end, "reserve": row.reserve}
+            for row in rows
+        ],
+        "work_days": work_days,
+        "total_days": work_days + (terms.reserve_days if terms else 0),
+        "promised": engagement.promised or (
+            promised_date(signed, terms.reserve_days, case.calendar) if terms else None),
+        "promised_before": None,
+        "lost_days": 0,
+        "contract": {"number": contract.number, "day": engagement.signed or contract.day} if contract else None,
+        "appraisal": None,
+        "deliverables": [],
+        "changes": [],
+        "meeting": None,
+        "visit": None,
+    }  # fmt: skip
+    unknown = set(more) - set(facts)
+    if unknown:
+        raise KeyError(f"no document knows the facts {sorted(unknown)}")
+    return {**facts, **more}
+
+
+def mail_facts(case: Case, *, language: Language, recipient_name: str, **more: Any) -> dict[str, Any]:
+    """Return every fact that a mail may use; ``more`` replaces."""
+    firm = firm_facts(case, language)
+    facts: dict[str, Any] = {
+        "recipient_name": recipient_name,
+        "firm": {key: firm[key] for key in ("name", "short_name", "phone", "email", "website", "account_manager")},
+        "engagement": {"id": case.id},
+        "client": {"name": case.form["client"]["name"], "contact": {"name": case.form["client"]["contact"]["name"]}},
+        "stage_title": "",
+        "due": None,
+        "days_left": None,
+        "missing": [],
+        "received": [],
+        "items": [],
+        "meeting": None,
+        "terms": None,
+        "promised": case.engagement.promised,
+        "promised_before": None,
+        "lost_days": 0,
+        "reason": "",
+        "reasons": [],
+        "changes": [],
+        "attachments": [],
+        "round": 1,
+        "visit": None,
+        "request_title": "",
+        "level": "",
+        "overdue_days": 0,
+        "topics": [],
+        "topic_links": [],
+        "digest": [],
+        "day": case.today,
+    }
+    unknown = set(more) - set(facts)
+    if unknown:
+        raise KeyError(f"no mail knows the facts {sorted(unknown)}")
+    return {**facts, **more}
+
+
+def days_left(due: date, case: Case) -> int:
+    """Return the working days until ``due``; 0 when it is today or past."""
+    return case.calendar.between(case.today, due)

@@ -1,0 +1,327 @@
+"""The office: the register, the storage and the mail ledger of one installation, opened for a piece of work.
+
+``Office.case`` hands out one engagement's case under a lock, so that two tries of a task never work at the same
+time. A case's methods are effects with keys: done twice, they find what is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session, sessionmaker
+
+from include import clock
+from include.engagement import process
+from include.engagement.calendar import WorkingCalendar, working_calendar
+from include.engagement.errors import RuleBroken, UnknownEngagement
+from include.engagement.timetable import moved_due
+from include.mail.ledger import MailLedger
+from include.mail.transport import Transport, record_from
+from include.register.models import (
+    Document,
+    Engagement,
+    Event,
+    NumberSeries,
+    Request,
+    RequestItem,
+    ReserveEntry,
+    StagePeriod,
+)
+from include.register.session import advisory_lock, make_engine, sessions
+from include.settings import Settings, load_settings
+from include.storage import Storage, open_storage
+
+
+@dataclass
+class Office:
+    """One installation's adapters. ``today`` is fixed when the office opens: a piece of work has one day."""
+
+    settings: Settings
+    sessions: sessionmaker[Session]
+    storage: Storage
+    ledger: MailLedger
+    today: date
+
+    @contextmanager
+    def case(self, engagement_id: str, *, today: date | None = None) -> Iterator[Case]:
+        """Open the case of an engagement, alone: waits for whoever works on it. Raises UnknownEngagement."""
+        engine = make_engine(self.settings.register_url)
+        with advisory_lock(engine, f"engagement/{engagement_id}"), self.sessions() as session:
+            engagement = session.get(Engagement, engagement_id)
+            if engagement is None:
+                raise UnknownEngagement(f"Không có hồ sơ {engagement_id} trong sổ đăng ký.")
+            yield Case(self, session, engagement, today or self.today)
+
+
+def open_office(transport: Callable[[], Transport] | None = None, *, settings: Settings | None = None) -> Office:
+    """Open the office of this installation. ``transport`` is asked for only when a mail goes out."""
+    settings = settings or load_settings()
+    factory = sessions(settings.register_url)
+    storage = open_storage(settings.storage_url)
+    with factory() as session:
+        today = clock.today(session, settings)
+    domain = settings.firm["mail"]["reply_to"].rpartition("@")[2]
+    ledger = MailLedger(factory, storage, transport, record_from(settings.mail_record), domain=domain)
+    return Office(settings, factory, storage, ledger, today)
+
+
+@dataclass
+class Case:
+    """One engagement in hand."""
+
+    office: Office
+    session: Session
+    engagement: Engagement
+    today: date
+    calendar: WorkingCalendar = field(default_factory=working_calendar)
+
+    @property
+    def id(self) -> str:
+        """The engagement id."""
+        return self.engagement.id
+
+    @property
+    def form(self) -> dict[str, Any]:
+        """The intake form as it stands."""
+        return self.engagement.form
+
+    @property
+    def language(self) -> process.Language:
+        """What the client reads."""
+        return "en" if self.engagement.language == "en" else "vi"
+
+    @property
+    def firm(self) -> dict[str, Any]:
+        """The firm's own facts."""
+        return self.office.settings.firm
+
+    # --- the record ---------------------------------------------------------------------------------
+
+    def event(self, kind: str, *, key: str | None = None, **facts: Any) -> None:
+        """Write down that something happened, once per ``key`` (default: its kind); part of the transaction."""
+        self.session.execute(
+            insert(Event)
+            .values(engagement_id=self.id, key=key or kind, kind=kind, day=self.today, facts=facts)
+            .on_conflict_do_nothing()
+        )
+
+    def happened(self, key: str) -> Event | None:
+        """Return the event of this key, if it happened."""
+        return self.session.scalar(select(Event).where(Event.engagement_id == self.id, Event.key == key))
+
+    def period(self, stage: str, number: int = 1) -> StagePeriod:
+        """Return when a stage is or was open."""
+        return self.session.scalars(
+            select(StagePeriod).where(
+                StagePeriod.engagement_id == self.id, StagePeriod.stage == stage, StagePeriod.round == number
+            )
+        ).one()
+
+    def open_stage(self, stage: str, number: int = 1, *, days: int | None = None) -> StagePeriod:
+        """Open a stage today, due after ``days`` working days (default: the stage's own)."""
+        if days is None:
+            days = process.STAGES[stage].days
+        if days is None:
+            raise ValueError(f"stage {stage} is periodic: say its days")
+        self.session.execute(
+            insert(StagePeriod)
+            .values(engagement_id=self.id, stage=stage, round=number, opened=self.today, days=days,
+                    due=self.calendar.add(self.today, days), client_waited=0, client_wait_days=0)
+            .on_conflict_do_nothing()
+        )  # fmt: skip
+        self.event("stage_opened", key=f"stage_opened/{stage}/{number}", stage=stage, round=number)
+        self.session.commit()
+        return self.period(stage, number)
+
+    def close_stage(self, stage: str, number: int = 1) -> None:
+        """Close a stage today, if it is open."""
+        period = self.period(stage, number)
+        if period.closed is None:
+            period.closed = self.today
+            self.event("stage_closed", key=f"stage_closed/{stage}/{number}", stage=stage, round=number)
+        self.session.commit()
+
+    def close(self, outcome: str) -> None:
+        """Close the engagement with an outcome of ``process.OUTCOMES``; open stages and requests end with it."""
+        if self.engagement.closed is not None:
+            return
+        for period in self.session.scalars(
+            select(StagePeriod).where(StagePeriod.engagement_id == self.id, StagePeriod.closed.is_(None))
+        ):
+            period.closed = self.today
+        for request in self.session.scalars(
+            select(Request).where(Request.engagement_id == self.id, Request.status == "open")
+        ):
+            request.status = "withdrawn"
+        self.engagement.status = outcome
+        self.engagement.closed = self.today
+        self.event("closed", outcome=outcome)
+        self.session.commit()
+
+    def client_kept_us_waiting(self, stage: str, number: int, days: int) -> None:
+        """Count ``days`` working days of waiting for the client; part of the transaction.
+
+        Days beyond the client's share stop the firm's clock: the stage's due date moves, and once a contract
+        is signed the promised date too, with an event that the extension appendix is made from.
+        """
+        period = self.period(stage, number)
+        before = period.client_wait_days
+        period.client_waited += days
+        period.due, period.client_wait_days = moved_due(
+            opened=period.opened, days=period.days, client_days=process.STAGES[stage].client_days,
+            client_waited=period.client_waited, calendar=self.calendar,
+        )  # fmt: skip
+        lost = period.client_wait_days - before
+        if lost <= 0:
+            return
+        self.event("clock_stopped", key=f"clock_stopped/{stage}/{number}/{period.client_waited}", stage=stage,
+                   round=number, days=lost)  # fmt: skip
+        if self.engagement.promised is not None and stage in ("delivery", "appraisal", "handover"):
+            was = self.engagement.promised
+            self.engagement.promised = self.calendar.add(was, lost)
+            self.event("promised_date_moved", key=f"promised_date_moved/{stage}/{number}/{period.client_waited}",
+                       before=was.isoformat(), after=self.engagement.promised.isoformat(), days=lost,
+                       stage=stage)  # fmt: skip
+
+    def reserve(self) -> Mapping[str, int]:
+        """Return the reserve in working days: ``contracted``, ``granted``, ``spent`` and ``left``."""
+        sums = {"contracted": 0, "granted": 0, "spent": 0}
+        for entry in self.session.scalars(select(ReserveEntry).where(ReserveEntry.engagement_id == self.id)):
+            sums[entry.kind] += abs(entry.days)
+        return {**sums, "left": sums["contracted"] + sums["granted"] - sums["spent"]}
+
+    def book_reserve(self, kind: str, number: int, days: int, reason: str) -> None:
+        """Book days in the reserve ledger, once per kind and round; part of the transaction."""
+        if days == 0:
+            return
+        self.session.execute(
+            insert(ReserveEntry)
+            .values(engagement_id=self.id, kind=kind, round=number, days=-days if kind == "spent" else days,
+                    day=self.today, reason=reason)
+            .on_conflict_do_nothing()
+        )  # fmt: skip
+
+    # --- requests -----------------------------------------------------------------------------------
+
+    def request(self, kind: str, number: int = 1) -> Request | None:
+        """Return what was asked, if it was."""
+        return self.session.scalar(
+            select(Request).where(Request.engagement_id == self.id, Request.key == request_key(kind, number))
+        )
+
+    def ask(
+        self,
+        kind: str,
+        number: int = 1,
+        *,
+        items: Sequence[process.Item] = (),
+        reasons: Mapping[str, str] | None = None,
+        stage_round: int = 1,
+        days: int | None = None,
+    ) -> Request:
+        """Open a request, due after ``days`` working days (default: its row's); ``reasons``: why items came back."""
+        row = process.REQUESTS[kind]
+        key = request_key(kind, number)
+        asked = self.session.execute(
+            insert(Request)
+            .values(engagement_id=self.id, key=key, kind=kind, round=number, stage=row.stage, of=row.of,
+                    stage_round=stage_round, asked=self.today, times_asked=1, status="open",
+                    due=self.calendar.add(self.today, row.answer_days if days is None else days))
+            .on_conflict_do_nothing()
+        )  # fmt: skip
+        request = self.request(kind, number)
+        assert request is not None
+        if asked.rowcount:  # type: ignore[attr-defined]
+            for item in items:
+                reason = (reasons or {}).get(item.key)
+                self.session.add(
+                    RequestItem(request_id=request.id, key=item.key, required=item.required,
+                                state="returned" if reason else "missing", reason=reason)
+                )  # fmt: skip
+            self.event("asked", key=f"asked/{key}/1", request=key, due=request.due.isoformat())
+        self.session.commit()
+        return request
+
+    def items(self, request: Request) -> list[RequestItem]:
+        """Return the items of a request in the order they were asked."""
+        return list(
+            self.session.scalars(
+                select(RequestItem).where(RequestItem.request_id == request.id).order_by(RequestItem.id)
+            )
+        )
+
+    # --- documents ----------------------------------------------------------------------------------
+
+    def latest(self, key: str) -> Document | None:
+        """Return the newest version of a document."""
+        return self.session.scalar(
+            select(Document)
+            .where(Document.engagement_id == self.id, Document.key == key)
+            .order_by(Document.version.desc())
+            .limit(1)
+        )
+
+    def made(self, key: str, occasion: str) -> Document | None:
+        """Return the document that was made on this occasion."""
+        return self.session.scalar(
+            select(Document).where(
+                Document.engagement_id == self.id, Document.key == key, Document.occasion == occasion
+            )
+        )
+
+    def document(self, key: str, occasion: str, **more: Any) -> Document:
+        """Make a document on an occasion, once: number it, render it, store it, register it.
+
+        The number is taken in the same transaction as the row, so that none is skipped or given twice.
+        """
+        from include.casework.facts import document_facts
+        from include.documents.render import render
+
+        found = self.made(key, occasion)
+        if found is not None:
+            return found
+        row = process.DOCUMENTS[key]
+        language = self.language if row.audience == "client" else "vi"
+        previous = self.latest(key)
+        version = previous.version + 1 if previous else 1
+        number = self._next_number(row.number_kind) if row.number_kind else None
+        facts = document_facts(self, language=language, number=number or "", version=version, **more)
+        rendered = render(key, language=language, facts=facts)
+        path = f"engagements/{self.id}/{row.stage}/{key}-v{version}.{rendered.extension}"
+        self.office.storage.put(path, rendered.data, media_type=rendered.media_type)
+        made = Document(
+            engagement_id=self.id, key=key, version=version, occasion=occasion, stage=row.stage, direction="made",
+            number=number, path=path, sha256=hashlib.sha256(rendered.data).hexdigest(), size=len(rendered.data),
+            media_type=rendered.media_type, language=language, template_sha256=rendered.template_sha256,
+            day=self.today,
+        )  # fmt: skip
+        self.session.add(made)
+        self.session.commit()
+        return made
+
+    def _next_number(self, kind: str) -> str:
+        year = self.today.year
+        statement = insert(NumberSeries).values(kind=kind, year=year, last=1)
+        last = self.session.scalar(
+            statement.on_conflict_do_update(
+                index_elements=[NumberSeries.kind, NumberSeries.year], set_={"last": NumberSeries.last + 1}
+            ).returning(NumberSeries.last)
+        )
+        return f"{last:02d}/{year}/{kind}-{self.firm['prefix']}"
+
+    def forbid_before_decision(self) -> None:
+        """Raise RuleBroken unless the decision of stage 3 was taken: no price and no promise before it."""
+        if self.happened("taken_on") is None:
+            raise RuleBroken("Chưa có quyết định nhận thực hiện: không được gửi báo giá hay cam kết cho khách.")
+
+
+def request_key(kind: str, number: int) -> str:
+    """Return the name of a request: its kind, and from the second round on its round (its inbox folder)."""
+    return kind if number == 1 else f"{kind}-{number}"
