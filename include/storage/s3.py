@@ -28,8 +28,8 @@ class S3Storage:
 
     @cached_property
     def _client(self) -> Any:
-        import boto3
-        from botocore.config import Config
+        import boto3  # type: ignore[import-untyped]
+        from botocore.config import Config  # type: ignore[import-untyped]
 
         config = Config(
             retries={"mode": "standard", "max_attempts": 5},
@@ -62,7 +62,7 @@ class S3Storage:
     def open(self, path: str) -> BinaryIO:
         """See Storage.open: a copy in a temporary file, for S3 does not seek."""
         with self._reported(path):
-            copy = tempfile.TemporaryFile()
+            copy = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
             try:
                 self._client.download_fileobj(self.bucket, self._key(path), copy)
                 copy.seek(0)
@@ -150,7 +150,7 @@ class S3Storage:
 
     @contextmanager
     def _reported(self, path: str) -> Iterator[None]:
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
         try:
             yield

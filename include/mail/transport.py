@@ -1,0 +1,191 @@
+"""The last metres of a mail: one SMTP conversation, and the record that tells what a relay took."""
+
+from __future__ import annotations
+
+import re
+import smtplib
+import socket
+import ssl
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+from urllib.parse import unquote, urlsplit
+
+from include.engagement.errors import EngagementError
+from include.mail.message import checked_address
+
+GREETING_SECONDS = 60.0
+
+
+class TransientMailError(Exception):
+    """The mail was surely not taken, but may be later: no connection, a 4xx reply, an account refused."""
+
+
+class RefusedMail(EngagementError):
+    """The relay refuses this mail for good (5xx); somebody has to look at the address or the content."""
+
+
+class UnclearMail(EngagementError):
+    """The conversation broke where the relay may or may not have taken the mail."""
+
+
+class Transport(Protocol):
+    """Hands one mail over."""
+
+    def send(self, sender: str, recipients: Sequence[str], data: bytes) -> None:
+        """Return when the relay has taken the mail. Raises TransientMailError, RefusedMail or UnclearMail."""
+
+
+class MailRecord(Protocol):
+    """Where the firm can look up what its relay took: a relay's log, a Sent folder, an archive mailbox.
+
+    A relay must have written its record when it answers that it took the mail, or shortly after.
+    """
+
+    def contains(self, message_id: str) -> bool:
+        """Say whether a mail of this Message-ID was taken. Raises TransientMailError when it cannot tell."""
+
+
+@dataclass(frozen=True)
+class Relay:
+    """An SMTP relay. Each mail gets a connection of its own: a broken one harms no other mail.
+
+    ``timeout``: seconds to wait for a reply; RFC 5321 §4.5.3.2 wants ten minutes after the last dot.
+    """
+
+    host: str
+    port: int
+    user: str = ""
+    password: str = field(default="", repr=False)
+    tls: Literal["none", "starttls", "ssl"] = "starttls"
+    timeout: float = 600
+
+    def send(self, sender: str, recipients: Sequence[str], data: bytes) -> None:
+        """See Transport.send. One recipient a mail: of two, one might be refused and the other not."""
+        if len(recipients) != 1:
+            raise ValueError("A mail goes to one recipient.")
+        sender, recipient = checked_address(sender), checked_address(recipients[0])
+        body = re.sub(rb"\r\n|\r|\n", b"\r\n", data)
+        if not body.endswith(b"\r\n"):
+            body += b"\r\n"
+        smtp = self._greeted()
+        try:
+            self._hand_over(smtp, sender, recipient, body)
+        finally:
+            with suppress(OSError, smtplib.SMTPException):
+                smtp.close()
+
+    def _greeted(self) -> smtplib.SMTP:
+        context = ssl.create_default_context() if self.tls != "none" else None
+        patience = min(self.timeout, GREETING_SECONDS)
+        # The default would ask the resolver for this machine's full name, which can take longer than the mail.
+        name = socket.gethostname()
+        smtp: smtplib.SMTP | None = None
+        try:
+            if self.tls == "ssl":
+                smtp = smtplib.SMTP_SSL(self.host, self.port, local_hostname=name, timeout=patience, context=context)
+            else:
+                smtp = smtplib.SMTP(self.host, self.port, local_hostname=name, timeout=patience)
+            if smtp.sock is not None:
+                smtp.sock.settimeout(self.timeout)
+            if self.tls == "starttls":
+                smtp.starttls(context=context)
+            smtp.ehlo_or_helo_if_needed()
+            if self.user:
+                smtp.login(self.user, self.password)
+        except (OSError, smtplib.SMTPException) as error:
+            if smtp is not None:
+                smtp.close()
+            raise TransientMailError(f"No conversation with {self.host}:{self.port}: {_said(error)}") from error
+        return smtp
+
+    def _hand_over(self, smtp: smtplib.SMTP, sender: str, recipient: str, body: bytes) -> None:
+        stuffed = re.sub(rb"(?m)^\.", b"..", body)
+        try:
+            size = [f"SIZE={len(stuffed)}"] if smtp.has_extn("size") else []
+            code, reply = smtp.mail(sender, size)
+            # Anything else said to MAIL is about the account, and mended there: the mail itself is not refused.
+            self._accept(code, reply, "MAIL", refusing=(552,))
+            code, reply = smtp.rcpt(recipient)
+            self._accept(code, reply, "RCPT")
+            code, reply = smtp.docmd("DATA")
+            if code != 354:
+                self._accept(code if code >= 400 else 451, reply, "DATA")
+            smtp.send(stuffed)
+        except (OSError, smtplib.SMTPException) as error:
+            # Without the closing dot no relay may take it.
+            raise TransientMailError(f"Conversation with {self.host} broke off: {_said(error)}") from error
+        try:
+            smtp.send(b".\r\n")
+            code, reply = smtp.getreply()
+        except (OSError, smtplib.SMTPException) as error:
+            raise UnclearMail(f"Máy chủ thư {self.host} không trả lời sau khi nhận thư: {_said(error)}") from error
+        self._accept(code, reply, "DATA")
+        with suppress(OSError, smtplib.SMTPException):
+            smtp.quit()
+
+    def _accept(self, code: int, reply: bytes, command: str, *, refusing: tuple[int, ...] = ()) -> None:
+        if 200 <= code < 300:
+            return
+        said = f"{self.host} answered {command}: {code} {reply.decode('utf-8', 'replace')}"
+        if code >= 500 and (not refusing or code in refusing):
+            raise RefusedMail(said)
+        raise TransientMailError(said)
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, smtplib.SMTPResponseException):
+        said = error.smtp_error
+        return f"{error.smtp_code} {said.decode('utf-8', 'replace') if isinstance(said, bytes) else said}"
+    return str(error) or type(error).__name__
+
+
+class FolderRecord:
+    """A folder of ``.eml`` files, as a mail catcher or an archiving relay keeps them; each is read once."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+        self._known: dict[Path, str] = {}
+
+    def contains(self, message_id: str) -> bool:
+        """See MailRecord.contains."""
+        if not self._path.is_dir():
+            raise TransientMailError(f"The mail record {self._path} is not there: nothing can be looked up in it.")
+        try:
+            for file in self._path.rglob("*.eml"):
+                if file not in self._known:
+                    found = _message_id(file)
+                    if found is not None:
+                        self._known[file] = found
+        except OSError as error:
+            raise TransientMailError(f"The mail record {self._path} cannot be read: {error}") from error
+        return message_id in self._known.values()
+
+
+def _message_id(file: Path) -> str | None:
+    """Return the Message-ID, ``""`` when there is none, None while the header is not all there yet."""
+    with file.open("rb") as lines:
+        header = b""
+        for line in lines:
+            if line in (b"\r\n", b"\n"):
+                break
+            header += line
+        else:
+            return None
+    found = re.search(rb"(?im)^message-id:\s*(<[^<>\s]+>)", header)
+    return found.group(1).decode("ascii", "replace") if found else ""
+
+
+def record_from(url: str | None) -> MailRecord | None:
+    """Return the mail record at ``file:///folder`` (``ENGAGEMENT_MAIL_RECORD``); None when none is set.
+
+    Raises ValueError for an address of another kind.
+    """
+    if not url:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme != "file" or not parts.path.startswith("/"):
+        raise ValueError(f"ENGAGEMENT_MAIL_RECORD must be file:///folder, not {url!r}.")
+    return FolderRecord(unquote(parts.path))
