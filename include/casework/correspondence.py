@@ -13,9 +13,12 @@ from include.casework.facts import in_language, mail_facts
 from include.casework.office import Case
 from include.engagement import process
 from include.engagement.process import Language
+from include.mail.invitation import invitation
 from include.mail.message import Attachment, build_message
 from include.mail.templates import render_mail
 from include.register.models import Document, Mail, Request
+
+MEETING_MINUTES = 60
 
 
 def addressee(case: Case, role: str) -> tuple[str, str]:
@@ -38,7 +41,7 @@ def post(
     request: Request | None = None,
     documents: Sequence[Document] = (),
     stage: str | None = None,
-    invitation: bytes | None = None,
+    calendar: bytes | None = None,
     **facts: Any,
 ) -> Mail:
     """Send a mail for an occasion, once per recipient.
@@ -76,7 +79,7 @@ def post(
             date=written_at(case),
             attachments=[attachment(case, document, language) for document in documents],
             auto_submitted=True,
-            calendar=invitation,
+            calendar=calendar,
         )
 
     return case.office.ledger.post(
@@ -95,6 +98,23 @@ def was_posted(case: Case, occasion: str) -> bool:
     """Say whether a mail for this occasion was ever claimed."""
     return (
         case.session.scalar(select(Mail.id).where(Mail.key.like(f"{case.id}/{occasion}/%")).limit(1)) is not None
+    )
+
+
+def meeting_invitation(case: Case, occasion: str, *, summary: str, at: datetime, place: str) -> bytes:
+    """Return the iCalendar invitation of the client to a meeting of an hour with the account manager."""
+    manager = case.firm["staff"]["account_manager"]
+    name, address = addressee(case, "client")
+    return invitation(
+        uid=f"{case.id}-{occasion}@{str(case.firm['mail']['reply_to']).rpartition('@')[2]}",
+        summary=f"{summary} – {case.id}",
+        description=summary,
+        start=at,
+        minutes=MEETING_MINUTES,
+        place=place,
+        organizer=(manager["email"], manager["name"]),
+        attendee=(address, name),
+        stamp=written_at(case),
     )
 
 

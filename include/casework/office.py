@@ -276,6 +276,12 @@ class Case:
             )
         )
 
+    def made_on(self, occasion: str) -> Document | None:
+        """Return the file that was made or received on this occasion, whatever its key."""
+        return self.session.scalar(
+            select(Document).where(Document.engagement_id == self.id, Document.occasion == occasion).limit(1)
+        )
+
     def document(self, key: str, occasion: str, **more: Any) -> Document:
         """Make a document on an occasion, once: number it, render it, store it, register it.
 

@@ -53,7 +53,7 @@ def take_in(case: Case, request: Request, *, replies: Sequence[str] = ()) -> Non
     ``replies``: the decisions that may be given in this round. Waits for nothing.
     """
     arrivals = _arrivals(case, request.key)
-    fresh = [arrival for arrival in arrivals if not _known(case, request, arrival)]
+    fresh = [arrival for arrival in arrivals if case.made_on(_occasion(request, arrival)) is None]
     if fresh and request.status == "open":
         _register(case, request, fresh, replies)
     _acknowledge(case, request)
@@ -81,17 +81,6 @@ def _arrivals(case: Case, key: str) -> list[Arrival]:
 
 def _occasion(request: Request, arrival: Arrival) -> str:
     return f"received/{request.key}/{arrival.sha256[:16]}/{arrival.name}"
-
-
-def _known(case: Case, request: Request, arrival: Arrival) -> bool:
-    return (
-        case.session.scalar(
-            select(Document.id).where(
-                Document.engagement_id == case.id, Document.occasion == _occasion(request, arrival)
-            )
-        )
-        is not None
-    )
 
 
 def _register(case: Case, request: Request, fresh: Sequence[Arrival], replies: Sequence[str]) -> None:
@@ -223,17 +212,27 @@ def _problem(file: Arrival) -> str | None:
 def _keep(case: Case, request: Request, arrival: Arrival, seen: Sequence[FileSeen]) -> Document:
     """Copy a file to its final place under a storable name and register it (not committed)."""
     match = next((file for file in seen if file.name == arrival.name), None)
-    folder = "received" if match is None or match.problem is None else "quarantine"
-    path = f"engagements/{case.id}/{folder}/{request.key}/{arrival.sha256[:8]}-{safe_name(arrival.name)}"
+    return _file_away(
+        case, arrival, occasion=_occasion(request, arrival), folder=request.key, stage=request.stage,
+        problem=match.problem if match else None,
+        key="received/" + ("reply" if match is None else match.item or "unassigned"),
+    )  # fmt: skip
+
+
+def _file_away(
+    case: Case, arrival: Arrival, *, occasion: str, folder: str, stage: str, problem: str | None, key: str
+) -> Document:
+    area = "quarantine" if problem else "received"
+    path = f"engagements/{case.id}/{area}/{folder}/{arrival.sha256[:8]}-{safe_name(arrival.name)}"
     media_type = mimetypes.guess_type(arrival.name)[0] or "application/octet-stream"
     case.office.storage.put(path, arrival.data, media_type=media_type)
-    key = "received/" + ("reply" if match is None else match.item or "unassigned")
+    if problem:
+        key = "quarantined/" + key.rpartition("/")[2]
     previous = case.latest(key)
     document = Document(
-        engagement_id=case.id, key=key, version=previous.version + 1 if previous else 1,
-        occasion=_occasion(request, arrival), stage=request.stage, direction="received", number=None, path=path,
-        sha256=arrival.sha256, size=len(arrival.data), media_type=media_type, language=None,
-        template_sha256=None, day=case.today,
+        engagement_id=case.id, key=key, version=previous.version + 1 if previous else 1, occasion=occasion,
+        stage=stage, direction="received", number=None, path=path, sha256=arrival.sha256, size=len(arrival.data),
+        media_type=media_type, language=None, template_sha256=None, day=case.today,
     )  # fmt: skip
     case.session.add(document)
     case.session.flush()
@@ -264,3 +263,17 @@ def _acknowledge(case: Case, request: Request) -> None:
             missing=[{"label": labels.get(key, key), "reason": facts["returned"].get(key, "")}
                      for key in facts["missing"]],
         )  # fmt: skip
+
+
+def take_loose_files(case: Case, folder: str, *, stage: str) -> None:
+    """Take files of staff that answer no open request; a file named after a deliverable is its new version."""
+    items = process.REQUESTS["delivery"].items
+    nothing = Reply(answers={}, files={}, reply=None, message="", items=[], manifest={})
+    for arrival in _arrivals(case, folder):
+        occasion = f"received/{folder}/{arrival.sha256[:16]}/{arrival.name}"
+        if case.made_on(occasion) is None:
+            item = item_of_file(arrival.name, items, nothing)
+            _file_away(case, arrival, occasion=occasion, folder=folder, stage=stage, problem=_problem(arrival),
+                       key="received/" + (item or "unassigned"))  # fmt: skip
+            case.session.commit()
+        case.office.storage.delete(inbox(case, folder) + arrival.name)

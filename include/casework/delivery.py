@@ -1,0 +1,78 @@
+"""Stage 4, delivery: the department does the work; in later rounds, what the appraisal council sent back."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from include.casework.appraisal import verdict
+from include.casework.correspondence import post
+from include.casework.office import Case
+from include.engagement import process
+from include.register.models import Document, Request
+
+DELIVERABLES = ("business_plan", "financial_model")
+
+
+def ask(case: Case, number: int) -> Request:
+    """Assign the work, or the rework with its checklist; due inside the promised date.
+
+    The first round has the stage's days; a later one what is left of the reserve, granted days included.
+    """
+    days = process.STAGES["delivery"].days if number == 1 else max(1, case.reserve()["left"])
+    case.open_stage("delivery", number, days=days)
+    request = case.ask(
+        "delivery", number, items=process.REQUESTS["delivery"].items, stage_round=number, days=days
+    )
+    if number == 1:
+        documents = [case.document(key, "assignment") for key in ("work_plan", *DELIVERABLES)]
+        post(case, "assignment", request.key, request=request, documents=documents)
+        return request
+    failed = verdict(case, number - 1)
+    reasons = [{"item": str(order), "reason": reason} for order, reason in enumerate(failed.reasons, 1)]
+    checklist = case.document("rework_checklist", request.key, reasons=reasons, due=request.due)
+    post(case, "rework", request.key, request=request, documents=(checklist,), round=number, reasons=reasons)
+    return request
+
+
+def answered(case: Case, request: Request) -> str:
+    """Take the files as the round's deliverables, and lay them before the council."""
+    case.close_stage("delivery", request.round)
+    case.open_stage("appraisal", request.round)
+    pack = case.document(
+        "review_pack", request.key, deliverables=deliverables(case, case.language)
+    )
+    files = [document for _, document in current_deliverables(case)]
+    for member in process.COUNCIL:
+        post(case, "review", request.key, to=f"council.{member.key}", documents=(pack, *files),
+             round=request.round)  # fmt: skip
+    return "delivered"
+
+
+def current_deliverables(case: Case) -> list[tuple[str, Document]]:
+    """Return the deliverables as they stand: what the department handed in last, else the firm's own draft."""
+    found = []
+    for key in DELIVERABLES:
+        document = case.latest(f"received/{key}") or case.latest(key)
+        if document is not None:
+            found.append((key, document))
+    others = case.session.scalars(
+        select(Document)
+        .where(Document.engagement_id == case.id, Document.key == "received/unassigned",
+               Document.stage == "delivery")
+        .order_by(Document.id)
+    )  # fmt: skip
+    return [*found, *(("other", document) for document in others)]
+
+
+def deliverables(case: Case, language: process.Language) -> list[dict[str, object]]:
+    """Return the list of deliverables as documents show it; sizes in kB."""
+    return [
+        {
+            "title": process.DOCUMENTS[key].title.in_(language) if key in process.DOCUMENTS else "",
+            "file": document.path.rpartition("/")[2],
+            "version": document.version,
+            "sha256": document.sha256,
+            "size": f"{max(1, round(document.size / 1024))} kB",
+        }
+        for key, document in current_deliverables(case)
+    ]
