@@ -1,0 +1,56 @@
+"""TCP ports of one stack, all on 127.0.0.1."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from dataclasses import dataclass, fields
+
+HOST = "127.0.0.1"
+
+
+class PortInUse(Exception):
+    """A port that the stack needs is taken; the message names it and the way to another."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the parts of a stack answer: Airflow's API and UI, the mail catcher's page, the mail catcher's SMTP."""
+
+    api: int = 8080
+    catcher: int = 8025
+    smtp: int = 1025
+
+    @classmethod
+    def from_environment(cls) -> Ports:
+        """Return the usual ports, or three in a row from PORT_BASE. Raises ValueError if that is no port."""
+        base = os.environ.get("PORT_BASE", "").strip()
+        if not base:
+            return cls()
+        if not base.isdigit() or not 1024 <= int(base) <= 65533:
+            raise ValueError(f"PORT_BASE must be a number from 1024 to 65533, not {base!r}.")
+        return cls(int(base), int(base) + 1, int(base) + 2)
+
+    @classmethod
+    def free(cls) -> Ports:
+        """Return ports that nobody uses now."""
+        with contextlib.ExitStack() as stack:
+            taken = [stack.enter_context(socket.socket()) for _ in fields(cls)]
+            for one in taken:
+                one.bind((HOST, 0))
+            return cls(*(one.getsockname()[1] for one in taken))
+
+    def check(self) -> None:
+        """Raise PortInUse if one of the ports is taken."""
+        for field in fields(self):
+            port = getattr(self, field.name)
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((HOST, port))
+                except OSError as error:
+                    raise PortInUse(
+                        f"Port {port} ({field.name}) is in use ({error.strerror}): stop what uses it, or choose others "
+                        f"with PORT_BASE, for example PORT_BASE=18080 (takes 18080, 18081 and 18082)."
+                    ) from error

@@ -1,0 +1,343 @@
+"""The whole installation on one machine: databases, Airflow's processes, storage, mail catcher.
+
+Everything lives in one data folder and answers on 127.0.0.1 only. ``python -m local.stack [folder]`` runs it until Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.metadata
+import json
+import os
+import secrets
+import shutil
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+
+from local.keeper import Keeper, KeeperError
+from local.ports import HOST, PortInUse, Ports
+from local.postgres import Postgres, PostgresError
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = ROOT / "data"
+
+ROLES = {
+    "admin": "admin",
+    "director": "user",
+    "account_manager": "user",
+    "service_department": "user",
+    "client_care": "user",
+    "council_chair": "user",
+    "council_finance": "user",
+    "council_industry": "user",
+}
+NEEDED_BYTES = 500_000_000
+PREPARATION_SECONDS = 300.0
+API_SECONDS = 180.0
+ENVIRONMENT_FILE = "environment.json"
+
+
+class StackError(Exception):
+    """The stack could not start; the message says in one sentence why and what to do."""
+
+
+class Stack:
+    """One installation in the folder ``data``.
+
+    A ``rehearsal`` may move the installation's day, takes free ports and trades safety against power cuts for speed.
+    Without ``ports``, a stack takes the usual ones (see ``Ports.from_environment``).
+    """
+
+    def __init__(self, data: Path, *, rehearsal: bool = False, ports: Ports | None = None) -> None:
+        self.data = data.resolve()
+        self.rehearsal = rehearsal
+        self._ports = ports
+        self._keeper = Keeper(lock=self.data / "lock")
+        self._postgres = Postgres(self.data / "postgres", keeper=self._keeper, durable=not rehearsal)
+        self.storage = self.data / "storage"
+        self.mails = self.data / "mails"
+        self.logs = self.data / "logs"
+        self.users: dict[str, str] = {}
+
+    @property
+    def ports(self) -> Ports:
+        """The ports in use. Raises StackError before the start."""
+        if self._ports is None:
+            raise StackError("The stack has no ports before it starts.")
+        return self._ports
+
+    @property
+    def api_url(self) -> str:
+        """Where Airflow's UI and REST API answer."""
+        return f"http://{HOST}:{self.ports.api}"
+
+    @property
+    def catcher_url(self) -> str:
+        """Where the mail catcher's page answers."""
+        return f"http://{HOST}:{self.ports.catcher}"
+
+    @property
+    def metadata_url(self) -> str:
+        """SQLAlchemy's URL of Airflow's database."""
+        return self._postgres.url("airflow")
+
+    @property
+    def register_url(self) -> str:
+        """SQLAlchemy's URL of the register."""
+        return self._postgres.url("register")
+
+    @property
+    def keeper_pid(self) -> int | None:
+        """The process that every process of the stack descends from; None: not running."""
+        return self._keeper.pid
+
+    def __enter__(self) -> Stack:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start everything; returns when Airflow's API answers. Raises StackError, with nothing left running."""
+        try:
+            self._start()
+        except BaseException as error:
+            self.stop()
+            if isinstance(error, (KeeperError, PostgresError, PortInUse, ValueError)):
+                raise StackError(str(error)) from error
+            if isinstance(error, PermissionError):
+                raise StackError(f"No permission to write {error.filename or self.data}.") from error
+            if isinstance(error, OSError):
+                raise StackError(f"{error.filename or self.data}: {error.strerror or error}.") from error
+            raise
+
+    def stop(self) -> None:
+        """Stop everything that was started, and wait for it. May be called again."""
+        self._keeper.close()
+        self._postgres.stop()
+        (self.data / ENVIRONMENT_FILE).unlink(missing_ok=True)
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment for a process that works on this installation."""
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            # Settings of some other Airflow, and what would slow every start down.
+            if not name.startswith(("AIRFLOW", "_AIRFLOW")) and name not in _DROPPED
+        }
+        if self.rehearsal:
+            kept.pop("ENGAGEMENT_PRODUCTION", None)
+        local = ",".join(filter(None, (kept.get("NO_PROXY") or kept.get("no_proxy"), HOST, "localhost")))
+        return kept | {
+            "PATH": os.pathsep.join((str(Path(sys.executable).parent), kept.get("PATH", os.defpath))),
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+            "NO_PROXY": local,
+            "no_proxy": local,
+            **self._engagement(),
+            **self._airflow(),
+        }
+
+    def _engagement(self) -> dict[str, str]:
+        return {
+            "ENGAGEMENT_REGISTER_URL": self.register_url,
+            "ENGAGEMENT_STORAGE_URL": self.storage.as_uri(),
+            "ENGAGEMENT_INBOX_POLL_SECONDS": "1",
+            "ENGAGEMENT_INBOX_SETTLE_SECONDS": "2",
+            **({"ENGAGEMENT_REHEARSAL": "1"} if self.rehearsal else {}),
+        }
+
+    def _airflow(self) -> dict[str, str]:
+        home = self.data / "airflow"
+        mail = {"conn_type": "smtp", "host": HOST, "port": self.ports.smtp}
+        mail["extra"] = {"disable_ssl": True, "disable_tls": True, "timeout": 30, "retry_limit": 0}
+        settings = {
+            "CORE__DAGS_FOLDER": ROOT / "dags",
+            "CORE__PLUGINS_FOLDER": ROOT / "plugins" if (ROOT / "plugins").is_dir() else home / "plugins",
+            "CORE__LOAD_EXAMPLES": False,
+            "CORE__EXECUTOR": "LocalExecutor",
+            "CORE__PARALLELISM": 8,
+            "CORE__MAX_ACTIVE_TASKS_PER_DAG": 64,
+            "CORE__MAX_ACTIVE_RUNS_PER_DAG": 10_000,
+            "CORE__DAGS_ARE_PAUSED_AT_CREATION": False,
+            "CORE__DEFAULT_TIMEZONE": "Asia/Ho_Chi_Minh",
+            "CORE__HOSTNAME_CALLABLE": "socket.gethostname",  # asks no name server
+            "CORE__FERNET_KEY": self._secret("fernet"),
+            "CORE__AUTH_MANAGER": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
+            "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in ROLES.items()),
+            "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": self._passwords_file,
+            "CORE__EXECUTION_API_SERVER_URL": f"{self.api_url}/execution/",
+            "DATABASE__SQL_ALCHEMY_CONN": self.metadata_url,
+            "LOGGING__BASE_LOG_FOLDER": home / "logs",
+            "LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": home / "logs" / "dag_processor",
+            "LOGGING__COLORED_CONSOLE_LOG": False,
+            "API__HOST": HOST,
+            "API__PORT": self.ports.api,
+            "API__BASE_URL": self.api_url,
+            "API__WORKERS": 1,
+            "API__SECRET_KEY": self._secret("session"),
+            "API__INSTANCE_NAME": "Kế Hoạch Việt",
+            "API_AUTH__JWT_SECRET": self._secret("jwt"),
+            "API_AUTH__JWT_ISSUER": "engagement-pipeline",
+            "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.1,
+            "SCHEDULER__MAX_DAGRUNS_PER_LOOP_TO_SCHEDULE": 50,
+            "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 60,
+            "WORKERS__MIN_HEARTBEAT_INTERVAL": 1,
+            "DAG_PROCESSOR__PARSING_PROCESSES": 1,
+            "DAG_PROCESSOR__REFRESH_INTERVAL": 10,
+            "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 30,
+        }
+        return {f"AIRFLOW__{name}": str(value) for name, value in settings.items()} | {
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW_CONN_SMTP_DEFAULT": json.dumps(mail),
+        }
+
+    @property
+    def _passwords_file(self) -> Path:
+        return self.data / "secrets" / "passwords.json"
+
+    def _start(self) -> None:
+        if self._ports is None:
+            self._ports = Ports.free() if self.rehearsal else Ports.from_environment()
+        self._make_folders()
+        self._keeper.open()
+        self._ports.check()
+        self._make_users()
+        self._postgres.start()
+        for database in ("airflow", "register"):
+            self._postgres.create_database(database)
+        self._prepare()
+        self._launch("mail-catcher", "-m", "local.mail_catcher", str(self.mails))
+        self._launch("api-server", "-m", "airflow", "api-server", "--host", HOST, "--port", str(self.ports.api))
+        self._launch("dag-processor", "-m", "airflow", "dag-processor")
+        # Their log servers would listen on every address; the API server reads the same log folder.
+        self._launch("scheduler", "-m", "airflow", "scheduler", "--skip-serve-logs")
+        self._launch("triggerer", "-m", "airflow", "triggerer", "--skip-serve-logs")
+        self._await_api()
+        _write_private(self.data / ENVIRONMENT_FILE, json.dumps(self.environment(), indent=1))
+
+    def _make_folders(self) -> None:
+        for folder in (self.data, self.data / "airflow", self.storage, self.mails, self.logs, self.data / "secrets"):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        free = shutil.disk_usage(self.data).free
+        if free < NEEDED_BYTES:
+            raise StackError(
+                f"Only {free // 1_000_000} MB are free on the disk of {self.data}; the stack needs "
+                f"{NEEDED_BYTES // 1_000_000} MB: free some, or choose another folder with DATA=."
+            )
+
+    def _make_users(self) -> None:
+        known: dict[str, str] = {}
+        if self._passwords_file.exists():
+            known = json.loads(self._passwords_file.read_text(encoding="utf-8") or "{}")
+        self.users = {name: known.get(name) or secrets.token_urlsafe(12) for name in ROLES}
+        _write_private(self._passwords_file, json.dumps(self.users, indent=1) + "\n")
+
+    def _secret(self, name: str) -> str:
+        """Return a key of 32 random bytes that stays the same for this installation."""
+        path = self.data / "secrets" / name
+        if not path.exists():
+            _write_private(path, base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
+        return path.read_text(encoding="ascii")
+
+    def _prepare(self) -> None:
+        wanted = _schema_version()
+        if self._postgres.note("airflow") == wanted:
+            return
+        self._launch("preparation", "-m", "local.preparation")
+        code = self._keeper.wait("preparation", PREPARATION_SECONDS)
+        if code != 0:
+            raise StackError(f"The databases could not be brought up to date; see {self._log('preparation')}.")
+        self._postgres.set_note("airflow", wanted)
+
+    def _launch(self, name: str, *arguments: str) -> None:
+        log = self._log(name)
+        if log.exists():
+            log.replace(log.with_suffix(".previous.log"))
+        self._keeper.start(name, [sys.executable, *arguments], env=self.environment(), cwd=ROOT, log=log)
+
+    def _log(self, name: str) -> Path:
+        return self.logs / f"{name}.log"
+
+    def _await_api(self) -> None:
+        deadline = time.monotonic() + API_SECONDS
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        while True:
+            self.check()
+            try:
+                with opener.open(f"{self.api_url}/api/v2/monitor/health", timeout=5):
+                    return
+            except (OSError, urllib.error.URLError):
+                if time.monotonic() > deadline:
+                    raise StackError(
+                        f"Airflow's API did not answer within {API_SECONDS:.0f} seconds; see {self._log('api-server')}."
+                    ) from None
+                time.sleep(0.2)
+
+    def check(self) -> None:
+        """Raise StackError if a part of the stack has ended by itself."""
+        for name, code in self._keeper.ended().items():
+            if name != "preparation":
+                raise StackError(f"{name} has ended by itself (exit code {code}); see {self._log(name)}.")
+
+
+_DROPPED = frozenset({"PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONSTARTUP", "DATABASE_URL"})
+
+
+def running_environment(data: Path) -> dict[str, str]:
+    """Return the environment of the stack that runs in ``data``, for commands from another terminal.
+
+    Raises StackError when none runs there.
+    """
+    try:
+        found: dict[str, str] = json.loads((data / ENVIRONMENT_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StackError(f"Nothing runs in {data}: start it with make up.") from None
+    return found
+
+
+def _schema_version() -> str:
+    """Return what both databases' schemas depend on, in short."""
+    digest = hashlib.sha256(importlib.metadata.version("apache-airflow-core").encode())
+    for path in sorted((ROOT / "include" / "register" / "migrations" / "versions").glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    unfinished.replace(path)
+
+
+def main() -> int:
+    """Run a stack in the folder named on the command line until a signal comes."""
+    import signal
+    import threading
+
+    over = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: over.set())
+    began = time.monotonic()
+    stack = Stack(Path(sys.argv[1]) if len(sys.argv) > 1 else DATA / "up")
+    try:
+        with stack:
+            print(f"Airflow answers at {stack.api_url} after {time.monotonic() - began:.0f} s. Ctrl-C stops it.", flush=True)
+            while not over.wait(2):
+                stack.check()
+    except StackError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
