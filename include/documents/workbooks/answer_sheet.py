@@ -1,0 +1,109 @@
+"""Sheets that a client fills in and the pipeline reads back: where the answers stand, and how they are read.
+
+Such a sheet has a hidden marker row with ``item_key`` above a hidden column of item keys and ``answer`` above the
+column of answers. The reader goes by these marks, so inserted or sorted rows and columns do no harm.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import zipfile
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from xml.etree import ElementTree
+
+from include.engagement.errors import InvalidReply
+
+KEY_MARK, ANSWER_MARK = "item_key", "answer"
+MAX_SHEETS, MAX_ROWS, MAX_COLUMNS = 20, 2_000, 30
+MAX_BYTES = 30_000_000  # of the file, and of any part of it unpacked
+_REFERENCE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
+_KEY = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+
+def read_questionnaire(data: bytes) -> dict[str, Any]:
+    """Return ``{item key: answer}`` of the filled cells in a questionnaire or progress form (.xlsx bytes).
+
+    Answers are text, int, float or bool; a date is its ISO text. Empty cells and sheets without our marks are left
+    out; of a key that stands twice the first answer counts. Read are at most 20 sheets, 2 000 rows and 30 columns;
+    a cell filled beyond them, a damaged, encrypted or oversize file raises ``InvalidReply``.
+    """
+    try:
+        _check_size(data)
+        from python_calamine import CalamineWorkbook
+
+        workbook = CalamineWorkbook.from_filelike(io.BytesIO(data))
+        answers: dict[str, Any] = {}
+        for name in workbook.sheet_names[:MAX_SHEETS]:
+            rows = workbook.get_sheet_by_name(name).to_python(skip_empty_area=False, nrows=MAX_ROWS)
+            for key, value in _answers([row[:MAX_COLUMNS] for row in rows]):
+                answers.setdefault(key, value)
+        return answers
+    except InvalidReply:
+        raise
+    except Exception as error:  # calamine and zipfile raise a dozen kinds for damaged files
+        raise InvalidReply(f"Không đọc được bảng câu hỏi ({type(error).__name__}). Vui lòng lưu lại tệp ở dạng "
+                           ".xlsx, không đặt mật khẩu, rồi gửi lại.") from error
+
+
+def _answers(rows: list[list[Any]]) -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    key_column = answer_column = -1
+    for row in rows:
+        if KEY_MARK in row and ANSWER_MARK in row:
+            key_column, answer_column = row.index(KEY_MARK), row.index(ANSWER_MARK)
+            continue
+        if key_column < 0 or len(row) <= max(key_column, answer_column):
+            continue
+        key, value = row[key_column], _plain(row[answer_column])
+        if isinstance(key, str) and _KEY.fullmatch(key) and value is not None:
+            found.append((key, value))
+    return found
+
+
+def _plain(value: object) -> str | int | float | bool | None:
+    if isinstance(value, str):
+        return value.strip() or None
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return None
+        return int(value) if value.is_integer() else value
+    if isinstance(value, (date, datetime, time)):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return str(value)
+    return value if isinstance(value, int) else None
+
+
+def _check_size(data: bytes) -> None:
+    """Refuse what would not fit into memory: calamine lays a sheet out as a full rectangle before anything is read."""
+    if len(data) > MAX_BYTES:
+        raise InvalidReply("Bảng câu hỏi lớn hơn 30 MB. Vui lòng gửi lại tệp chỉ gồm phần trả lời.")
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
+            raise InvalidReply("Bảng câu hỏi giải nén ra lớn hơn 30 MB. Vui lòng gửi lại tệp chỉ gồm phần trả lời.")
+        for name in archive.namelist():
+            # Where the sheets lie is for the file to say, so every part is looked at.
+            if name.endswith(".xml"):
+                with archive.open(name) as part:
+                    _check_extent(part)
+
+
+def _check_extent(part: Any) -> None:
+    for _, row in ElementTree.iterparse(part):
+        if not row.tag.endswith("}row"):
+            continue
+        for cell in row:
+            reference = _REFERENCE.fullmatch(cell.get("r", ""))
+            number = int(reference[2] if reference else row.get("r", "0"))
+            column = 0
+            for letter in reference[1] if reference else "":
+                column = column * 26 + ord(letter) - 64
+            if len(cell) and (number > MAX_ROWS or column > MAX_COLUMNS):
+                raise InvalidReply(f"Ô {cell.get('r', number)} nằm ngoài phạm vi bảng câu hỏi (tối đa {MAX_ROWS} dòng, "
+                                   f"{MAX_COLUMNS} cột). Vui lòng xóa ô này rồi gửi lại.")
+        row.clear()
