@@ -1,8 +1,9 @@
 """Mails from templates: subject, text and HTML in the language of the reader.
 
 A template is ``templates/mail/<key>.<language>.md``: a line ``Subject: …``, a blank line, the body. The text part is
-the body as it stands; the HTML part is the same body read as Markdown, inside ``layout.html``. Facts are data: in
-the HTML part their punctuation is escaped, so that nothing a client wrote becomes markup, a link or HTML.
+the body as it stands; the HTML part is the same body read as Markdown (a line is a line), inside ``layout.html``.
+Facts are data: in the HTML part their punctuation is escaped, so that nothing a client wrote becomes markup, a link
+or HTML. Files under ``parts/`` are included by several templates.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def _environment(language: Language, *, markdown: bool) -> Environment:
         loader=FileSystemLoader(FOLDER),
         undefined=StrictUndefined,
         finalize=finalize,
-        autoescape=False,  # noqa: S701 - HTML is made from Markdown, whose punctuation `finalize` escapes
+        autoescape=False,  # HTML is made from Markdown, whose punctuation `finalize` escapes
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -123,7 +124,7 @@ def _layouts() -> Environment:
 
 @cache
 def _markdown() -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"html": False})
+    parser = MarkdownIt("commonmark", {"html": False, "breaks": True})
     for name in ("paragraph_open", "bullet_list_open", "ordered_list_open", "list_item_open", "link_open",
                  "blockquote_open"):
         parser.add_render_rule(name, _styled)
@@ -148,7 +149,7 @@ def _visible(text: str) -> str:
 def _escaped(text: str) -> str:
     """Return Markdown that reads as ``text``: punctuation escaped, lines kept as lines of one paragraph."""
     lines = [" ".join(line.split()) for line in _visible(text).splitlines()]
-    return "\\\n".join(_PUNCTUATION.sub(r"\\\1", line) for line in lines if line)
+    return "\n".join(_PUNCTUATION.sub(r"\\\1", line) for line in lines if line)
 
 
 def _link(title: str, url: str, *, markdown: bool) -> Markup:
