@@ -18,6 +18,7 @@ class Settings:
     """Machinery of one installation.
 
     ``storage_url`` is ``file:///folder`` or ``s3://bucket/prefix``; ``register_url`` an SQLAlchemy URL.
+    ``mail_record`` is where the firm can look up which mails its relay took (see ``include.mail.transport``).
     ``production`` installations refuse a rehearsal's calendar.
     """
 
@@ -26,6 +27,7 @@ class Settings:
     inbox_poll_seconds: float
     inbox_settle_seconds: float
     smtp_conn_id: str
+    mail_record: str | None
     production: bool
     firm_file: Path
 
@@ -50,6 +52,7 @@ def load_settings() -> Settings:
         inbox_poll_seconds=float(env.get("ENGAGEMENT_INBOX_POLL_SECONDS", "2")),
         inbox_settle_seconds=float(env.get("ENGAGEMENT_INBOX_SETTLE_SECONDS", "5")),
         smtp_conn_id=env.get("ENGAGEMENT_SMTP_CONN_ID", "smtp_default"),
+        mail_record=env.get("ENGAGEMENT_MAIL_RECORD"),
         production=env.get("ENGAGEMENT_PRODUCTION", "") == "1",
         firm_file=Path(env.get("ENGAGEMENT_FIRM_FILE", ROOT / "include" / "firm.yaml")),
     )

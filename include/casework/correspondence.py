@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, time
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -126,11 +126,14 @@ def reply_address(case: Case, request: Request | None) -> str:
 
 
 def written_at(case: Case) -> datetime:
-    """Return the mail's date: now, or by a rehearsal's calendar its day at the present time of day."""
-    now = clock.now().astimezone(clock.ZONE)
-    if now.date() == case.today:
-        return now
-    return datetime.combine(case.today, time(now.hour, now.minute, now.second), clock.ZONE)
+    """Return the date of a mail of this case."""
+    return dated(case.today, clock.now())
+
+
+def dated(day: date, instant: datetime) -> datetime:
+    """Return ``instant``; by a rehearsal's calendar, its time of day on ``day``."""
+    local = instant.astimezone(clock.ZONE)
+    return local if local.date() == day else datetime.combine(day, local.time().replace(microsecond=0), clock.ZONE)
 
 
 def document_title(document: Document, language: Language) -> str:

@@ -6,7 +6,6 @@ One fact, every document: whatever a document or a mail says about client, firm,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -185,13 +184,30 @@ def document_facts(
 
 
 def mail_facts(case: Case, *, language: Language, recipient_name: str, **more: Any) -> dict[str, Any]:
-    """Return every fact that a mail may use; ``more`` replaces."""
-    firm = firm_facts(case, language)
+    """Return every fact that a mail about an engagement may use; ``more`` replaces."""
+    client = case.form["client"]
+    about = {
+        "engagement": {"id": case.id},
+        "client": {"name": client["name"], "contact": {"name": client["contact"]["name"]}},
+        "promised": case.engagement.promised,
+        "day": case.today,
+    }
+    return firm_mail_facts(case.firm, language, recipient_name=recipient_name, **{**about, **more})
+
+
+def firm_mail_facts(
+    firm: Mapping[str, Any], language: Language, *, recipient_name: str, **more: Any
+) -> dict[str, Any]:
+    """Return every fact that a mail may use, those of an engagement empty; ``more`` replaces."""
+    own = in_language(firm, language)
     facts: dict[str, Any] = {
         "recipient_name": recipient_name,
-        "firm": {key: firm[key] for key in ("name", "short_name", "phone", "email", "website", "account_manager")},
-        "engagement": {"id": case.id},
-        "client": {"name": case.form["client"]["name"], "contact": {"name": case.form["client"]["contact"]["name"]}},
+        "firm": {
+            **{key: own[key] for key in ("name", "short_name", "phone", "email", "website")},
+            "account_manager": own["staff"]["account_manager"],
+        },
+        "engagement": {"id": ""},
+        "client": {"name": "", "contact": {"name": ""}},
         "stage_title": "",
         "due": None,
         "days_left": None,
@@ -200,7 +216,7 @@ def mail_facts(case: Case, *, language: Language, recipient_name: str, **more: A
         "items": [],
         "meeting": None,
         "terms": None,
-        "promised": case.engagement.promised,
+        "promised": None,
         "promised_before": None,
         "lost_days": 0,
         "reason": "",
@@ -215,14 +231,9 @@ def mail_facts(case: Case, *, language: Language, recipient_name: str, **more: A
         "topics": [],
         "topic_links": [],
         "digest": [],
-        "day": case.today,
+        "day": None,
     }
     unknown = set(more) - set(facts)
     if unknown:
         raise KeyError(f"no mail knows the facts {sorted(unknown)}")
     return {**facts, **more}
-
-
-def days_left(due: date, case: Case) -> int:
-    """Return the working days until ``due``; 0 when it is today or past."""
-    return case.calendar.between(case.today, due)

@@ -7,7 +7,7 @@ time. A case's methods are effects with keys: done twice, they find what is ther
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -60,15 +60,15 @@ class Office:
             yield Case(self, session, engagement, today or self.today)
 
 
-def open_office(transport: Callable[[], Transport] | None = None, *, settings: Settings | None = None) -> Office:
-    """Open the office of this installation. ``transport`` is asked for only when a mail goes out."""
+def open_office(transport: Transport, *, settings: Settings | None = None) -> Office:
+    """Open the office of this installation; mails go out through ``transport``."""
     settings = settings or load_settings()
     factory = sessions(settings.register_url)
     storage = open_storage(settings.storage_url)
     with factory() as session:
         today = clock.today(session, settings)
     domain = settings.firm["mail"]["reply_to"].rpartition("@")[2]
-    ledger = MailLedger(factory, storage, transport, record_from(settings.mail_record), domain=domain)
+    ledger = MailLedger(factory, storage, transport, domain=domain, record=record_from(settings.mail_record))
     return Office(settings, factory, storage, ledger, today)
 
 

@@ -74,11 +74,10 @@ def _environment(language: Language) -> Environment:
         "words": lambda amount: money.amount_in_words(amount, language),
         "longdate": lambda day: dates.long_date(day, language),
         "shortdate": dates.short_date,
-        "dots": lambda value: _DOTS if value in (None, "") else value,
+        "known": _known,
+        "dots": lambda value: value if _known(value) else _DOTS,
         "number": _number,
         "two_digits": lambda value: f"{value:02d}",
-        "count": len,
-        "first_lower": lambda text: text[:1].lower() + text[1:],
     })
     return environment
 
@@ -88,6 +87,11 @@ def _finalized(value: object) -> object:
     if value is None:
         raise ValueError("a template prints a fact that is None: put {% if … %} around it")
     return value
+
+
+def _known(value: object) -> bool:
+    """Say whether there is something to write; zero is something."""
+    return value is not None and value != ""
 
 
 def _number(value: int) -> str:

@@ -1,0 +1,129 @@
+"""The reminders sweep: who is reminded of what on a day; staff get one digest, not a mail per item."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import date
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from include.casework.correspondence import post
+from include.casework.digest import Line, send_digest
+from include.casework.office import Case, Office
+from include.engagement import process
+from include.engagement.calendar import working_calendar
+from include.engagement.reminders import OpenRequest, due_reminders
+from include.register.models import Engagement, Mail, ReminderSent, Request, SignOff
+
+HEADS_UP_DAYS = 3  # working days before its due date from which a delivery stands in the department's digest
+
+
+def sweep(office: Office, *, since: date, day: date) -> int:
+    """Send what is due on each working day from ``since`` to ``day``, in order; return the reminders sent."""
+    calendar = working_calendar()
+    days = [since, *calendar.days(since, day)] if calendar.is_working_day(since) else calendar.days(since, day)
+    return sum(_sweep_day(office, each) for each in days)
+
+
+def _sweep_day(office: Office, day: date) -> int:
+    lines: dict[str, list[Line]] = defaultdict(list)
+    escalated: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
+    count = 0
+    with office.sessions() as session:
+        ids = session.scalars(
+            select(Engagement.id)
+            .join(Request, Request.engagement_id == Engagement.id)
+            .where(Request.status == "open", Request.asked < day)
+            .distinct()
+            .order_by(Engagement.id)
+        ).all()
+    for engagement_id in ids:
+        with office.case(engagement_id, today=day) as case:
+            count += _remind(case, lines, escalated)
+    _pending_sign_offs(office, day, lines)
+    for role, entries in lines.items():
+        mail = send_digest(office, day, role, entries)
+        with office.sessions.begin() as session:
+            for request_id, times_asked, key in escalated.get(role, ()):
+                session.execute(
+                    insert(ReminderSent)
+                    .values(request_id=request_id, times_asked=times_asked, reminder=key, level=role, day=day,
+                            mail_id=mail.id)
+                    .on_conflict_do_nothing()
+                )  # fmt: skip
+                count += 1
+    return count
+
+
+def _remind(
+    case: Case, lines: dict[str, list[Line]], escalated: dict[str, list[tuple[int, int, str]]]
+) -> int:
+    count = 0
+    requests = case.session.scalars(
+        select(Request)
+        .where(Request.engagement_id == case.id, Request.status == "open", Request.asked < case.today)
+        .order_by(Request.id)
+    ).all()
+    for request in requests:
+        company = case.form["client"]["name"]
+        title = process.REQUESTS[request.kind].title.vi
+        if request.of == "service_department":
+            if case.calendar.between(case.today, request.due) <= HEADS_UP_DAYS:
+                lines["service_department"].append(
+                    Line(case.id, company, f"{title}: hạn {request.due:%d/%m/%Y}", request.asked,
+                         case.today > request.due)
+                )  # fmt: skip
+            continue
+        sent = set(
+            case.session.scalars(
+                select(ReminderSent.reminder).where(
+                    ReminderSent.request_id == request.id, ReminderSent.times_asked == request.times_asked
+                )
+            )
+        )
+        opened = OpenRequest(request_id=request.id, asked=request.asked, due=request.due)
+        for reminder in due_reminders(case.today, opened, sent, case.calendar):
+            if reminder.level == "client":
+                mail = _remind_client(case, request, reminder)
+                case.session.execute(
+                    insert(ReminderSent)
+                    .values(request_id=request.id, times_asked=request.times_asked, reminder=reminder.key,
+                            level="client", day=case.today, mail_id=mail.id)
+                    .on_conflict_do_nothing()
+                )  # fmt: skip
+                case.session.commit()
+                count += 1
+            else:
+                late = case.calendar.between(request.due, case.today)
+                lines[reminder.level].append(
+                    Line(case.id, company, f"Khách trễ hạn {late} ngày làm việc: {title}", request.asked, True)
+                )
+                escalated[reminder.level].append((request.id, request.times_asked, reminder.key))
+    return count
+
+
+def _remind_client(case: Case, request: Request, reminder: process.Reminder) -> Mail:
+    labels = {item.key: item.label.in_(case.language) for item in process.REQUESTS[request.kind].items}
+    return post(
+        case, "reminder", f"reminder/{request.key}/{request.times_asked}/{reminder.key}", request=request,
+        stage=request.stage, level=reminder.key,
+        days_left=case.calendar.between(case.today, request.due),
+        overdue_days=case.calendar.between(request.due, case.today),
+        missing=[{"label": labels.get(row.key, row.key), "reason": row.reason or ""}
+                 for row in case.items(request) if row.required and row.state != "received"],
+    )  # fmt: skip
+
+
+def _pending_sign_offs(office: Office, day: date, lines: dict[str, list[Line]]) -> None:
+    with office.sessions() as session:
+        rows = session.execute(
+            select(SignOff, Engagement)
+            .join(Engagement, Engagement.id == SignOff.engagement_id)
+            .where(SignOff.decision.is_(None), SignOff.asked < day)
+            .order_by(SignOff.id)
+        )
+        for row, engagement in rows:
+            gate = process.SIGN_OFFS[row.gate]
+            role = f"council.{row.who}" if gate.role == "council" else gate.role
+            lines[role].append(Line(engagement.id, engagement.form["client"]["name"], gate.title, row.asked, True))

@@ -1,0 +1,137 @@
+"""What every task of an engagement shares: its case, the mail connection, and the way on from an outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseHook, BaseOperator
+from airflow.sdk.bases.skipmixin import SkipMixin
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from include.casework.office import Case, Office
+
+
+class ConnectionTransport:
+    """Sends through an Airflow ``smtp`` connection, looked up when a mail goes out."""
+
+    def __init__(self, conn_id: str) -> None:
+        self.conn_id = conn_id
+
+    def send(self, sender: str, recipients: Sequence[str], data: bytes) -> None:
+        """See ``include.mail.transport.Transport``; the connection's extras are those of ``SmtpHook``."""
+        from include.mail.transport import Relay
+
+        connection = BaseHook.get_connection(self.conn_id)
+        extra = connection.extra_dejson
+        tls = "ssl" if not extra.get("disable_ssl") else "starttls" if not extra.get("disable_tls") else "none"
+        relay = Relay(
+            host=connection.host or "localhost",
+            port=connection.port or {"ssl": 465, "starttls": 587, "none": 25}[tls],
+            user=connection.login or "",
+            password=connection.password or "",
+            tls=tls,
+        )
+        relay.send(sender, recipients, data)
+
+
+def open_office() -> Office:
+    """Open the installation's office, with mail through its Airflow connection."""
+    from include.casework.office import open_office
+    from include.settings import load_settings
+
+    settings = load_settings()
+    return open_office(ConnectionTransport(settings.smtp_conn_id), settings=settings)
+
+
+@contextmanager
+def permanent_errors() -> Iterator[None]:
+    """Turn errors that no retry mends into a failed task; everything else is retried."""
+    from include.engagement.errors import EngagementError
+
+    try:
+        yield
+    except EngagementError as error:
+        raise AirflowFailException(str(error)) from error
+
+
+class CaseOperator(BaseOperator, SkipMixin):
+    """A task of one engagement.
+
+    ``number`` is the round; None: the number of the planned run (a monitoring visit, a contact) that it runs in.
+    ``routes`` maps outcomes to the task or group that follows; without it, whatever is downstream does.
+    """
+
+    inherits_from_skipmixin = True
+
+    def __init__(self, *, number: int | None = 1, routes: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.number = number
+        self.routes = dict(routes or {})
+
+    @contextmanager
+    def case(self, context: Context) -> Iterator[Case]:
+        """Open the case of the run's engagement; a failure of the firm's rules fails the task for good."""
+        engagement_id = engagement_of(context)
+        with permanent_errors(), open_office().case(engagement_id) as case:
+            yield case
+
+    def round(self, case: Case, context: Context) -> int:
+        """Return the round, or the number of the planned run."""
+        if self.number is not None:
+            return self.number
+        from include.casework.planning import begin
+
+        return begin(case, context["run_id"])
+
+    def go_on(self, context: Context, outcome: str | None) -> None:
+        """Follow the outcome's route; outcomes are logged, never stored in XCom.
+
+        Everything that can no longer come is skipped at once: left to itself, skipping takes a round of the
+        scheduler for each task of an unused round.
+        """
+        self.log.info("Outcome of %s: %s", self.task_id, outcome)
+        if not self.routes:
+            return
+        if outcome not in self.routes:
+            raise AirflowFailException(f"no route for the outcome {outcome!r} of {self.task_id}")
+        followed = self.dag.get_task(self.routes[outcome])
+        kept = {followed.task_id, *(task.task_id for task in followed.get_flat_relatives(upstream=False))}
+        self.skip(
+            context["ti"],
+            [task for task in self.get_flat_relatives(upstream=False) if task.task_id not in kept],
+        )
+
+
+def engagement_of(context: Context) -> str:
+    """Return the run's engagement id.
+
+    Raises AirflowSkipException in a run that bears another id than its engagement: a run opened by the trigger form
+    hands over to the one that bears it (see ``operators.opening``).
+    """
+    run = context["dag_run"]
+    engagement_id = str((run.conf or {}).get("engagement_id") or context["params"].get("engagement_id") or "")
+    if run.run_id.partition("__")[0] != engagement_id:
+        raise AirflowSkipException(f"run {run.run_id} is not the run of {engagement_id}")
+    return engagement_id
+
+
+class Step(CaseOperator):
+    """Work that waits for nobody: ``action`` names a function of ``include.casework`` (``handover:conclude``)."""
+
+    def __init__(self, *, action: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.action = action
+
+    def execute(self, context: Context) -> None:
+        """Do it and follow its outcome."""
+        module, _, function = self.action.partition(":")
+        act = getattr(import_module(f"include.casework.{module}"), function)
+        with self.case(context) as case:
+            outcome = act(case, self.round(case, context)) if self.routes else act(case)
+        self.go_on(context, outcome)
