@@ -6,6 +6,7 @@ Rules of the stage: no price and no promise before the decision; the signed time
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 from sqlalchemy import select
 
@@ -76,7 +77,7 @@ def ask_about_quote(case: Case, number: int) -> Request:
     if terms is None:
         raise RuleBroken(f"Báo giá lần {number} chưa được lập.")
     request = case.ask("quote", number)
-    facts = {
+    facts: dict[str, Any] = {
         "terms": terms, "terms_version": number, "due": request.due,
         "timetable": [
             {"stage": row.stage, "title": row.title.in_(case.language), "days": row.days, "start": row.start,
@@ -175,7 +176,7 @@ def notify_of_extension(case: Case) -> None:
         select(Event).where(Event.engagement_id == case.id, Event.kind == "promised_date_moved").order_by(Event.id)
     )
     for move in moves:
-        facts = {
+        facts: dict[str, Any] = {
             "promised_before": date.fromisoformat(move.facts["before"]),
             "promised": date.fromisoformat(move.facts["after"]),
             "lost_days": int(move.facts["days"]),

@@ -7,6 +7,7 @@ from include.casework.office import Case
 from include.casework.planning import finish
 from include.casework.signing import Answer
 from include.engagement import process
+from include.engagement.text import folded
 from include.register.models import Request
 
 EVALUATION = 1
@@ -44,7 +45,18 @@ def follow_call(case: Case, answer: Answer) -> str:
     """Follow the call up by mail; send useful information only to who agreed to get it."""
     post(case, "care_follow_up", f"care/{answer.round}", reason=answer.decision)
     if case.form["consent"] and case.form["interests"]:
-        post(case, "useful_information", f"useful_information/{answer.round}", topics=case.form["interests"])
+        post(case, "useful_information", f"useful_information/{answer.round}", topics=case.form["interests"],
+             topic_links=useful_links(case))  # fmt: skip
     case.close_stage("feedback", answer.round)
     finish(case, f"{case.id}__feedback-{answer.round}")
     return answer.decision
+
+
+def useful_links(case: Case) -> list[dict[str, str]]:
+    """Return the sources that fit the client's interests and sector."""
+    about = folded("; ".join([*case.form["interests"], case.form["client"]["sector"]]))
+    return [
+        {"title": topic.title.in_(case.language), "url": topic.url}
+        for topic in process.TOPICS
+        if not topic.words or any(folded(word) in about for word in topic.words)
+    ]

@@ -51,3 +51,14 @@ def register_engagement(form: dict[str, Any], *, day: date | None = None, settin
 
 def _open_engagement(session: Session, digest: str) -> str | None:
     return session.scalar(select(Engagement.id).where(Engagement.form_digest == digest, Engagement.closed.is_(None)))
+
+
+def registered_as(form: dict[str, Any], *, settings: Settings | None = None) -> str | None:
+    """Return the engagement id of a form that is registered but was never opened, if there is one."""
+    settings = settings or load_settings()
+    with sessions(settings.register_url)() as session:
+        return session.scalar(
+            select(Engagement.id).where(
+                Engagement.form_digest == form_digest(form), Engagement.status == "registered"
+            )
+        )

@@ -19,7 +19,7 @@ from include.casework.correspondence import post
 from include.casework.office import Case
 from include.engagement import process
 from include.engagement.errors import InvalidReply
-from include.engagement.form import fill_form
+from include.engagement.form import column_value, fill_form
 from include.engagement.items import Assessment, FileSeen, Standing, assess, item_of_file
 from include.engagement.replies import Entry, Reply, parse_reply, ready_names
 from include.register.models import Document, Event, Request, RequestItem
@@ -64,18 +64,23 @@ def take_in(case: Case, request: Request, *, replies: Sequence[str] = ()) -> Non
 def _arrivals(case: Case, key: str) -> list[Arrival]:
     storage, folder = case.office.storage, inbox(case, key)
     stored = {entry.path.removeprefix(folder): entry for entry in storage.list(folder)}
-    manifest = None
+    settle_seconds = case.office.settings.inbox_settle_seconds
+    manifest, ages = None, {name: entry.age_seconds for name, entry in stored.items()}
     if REPLY in stored:
         try:
-            manifest = parse_reply(storage.get(folder + REPLY)).manifest or None
+            reply = parse_reply(storage.get(folder + REPLY))
         except InvalidReply:
-            manifest = None
+            pass  # half-written, or not a reply: it has to hold still before it is taken for the latter
+        else:
+            manifest = reply.manifest or None
+            if all(name in stored for name in reply.files.values()):
+                ages[REPLY] = settle_seconds  # what parses as a whole is whole
     entries = [
-        Entry(name=name, size=entry.size, age_seconds=entry.age_seconds,
+        Entry(name=name, size=entry.size, age_seconds=ages[name],
               sha256=storage.sha256(folder + name) if manifest and name in manifest else None)
         for name, entry in sorted(stored.items())
     ]  # fmt: skip
-    ready = ready_names(entries, manifest, settle_seconds=case.office.settings.inbox_settle_seconds)
+    ready = ready_names(entries, manifest, settle_seconds=settle_seconds)
     return [Arrival(name, storage.get(folder + name)) for name in ready if stored[name].size <= MAX_FILE_BYTES]
 
 
@@ -95,9 +100,11 @@ def _register(case: Case, request: Request, fresh: Sequence[Arrival], replies: S
     found = assess(items, standing, reply, seen)
     returned = {key: reason.in_(case.language) for key, reason in found.returned.items()}
     if request.kind == "intake":
-        form, rejected = fill_form(case.form, found.received)
-        case.engagement.form = form
-        returned |= rejected
+        case.engagement.form, rejected = fill_form(case.form, found.received)
+        columns = {item.key: item.column for item in items}
+        for key in rejected:
+            _, reason = column_value(columns[key], found.received[key])
+            returned[key] = reason.in_(case.language) if reason else rejected[key]
 
     by_name = {file.item: file for file in seen if file.item and file.problem is None}
     kept = {arrival.name: _keep(case, request, arrival, seen) for arrival in fresh}
@@ -178,7 +185,7 @@ def _read_reply(fresh: Sequence[Arrival], replies: Sequence[str]) -> tuple[Reply
 
 def _with_workbook_answers(reply: Reply, files: Sequence[Arrival]) -> Reply:
     """Add what a filled-in questionnaire says; what the reply itself says counts more."""
-    from include.documents.workbooks.questionnaire import read_questionnaire
+    from include.documents.workbooks.answer_sheet import read_questionnaire
 
     answers: dict[str, Any] = {}
     for file in files:

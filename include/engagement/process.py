@@ -489,6 +489,30 @@ REMINDERS: tuple[Reminder, ...] = (
 EVALUATION_AFTER_DAYS = 5
 CARE_AFTER_MONTHS: tuple[int, ...] = (3, 6)
 
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A source of useful information for clients whose interests or sector contain one of ``words``; none: all."""
+
+    title: Text
+    url: str
+    words: tuple[str, ...] = ()
+
+
+TOPICS: tuple[Topic, ...] = (
+    Topic(Text("Cổng thông tin quốc gia về đăng ký doanh nghiệp", "National business registration portal"),
+          "https://dangkykinhdoanh.gov.vn"),
+    Topic(Text("Quỹ Phát triển doanh nghiệp nhỏ và vừa", "SME Development Fund"), "https://smedf.gov.vn",
+          ("tín dụng", "vay", "vốn", "doanh nghiệp nhỏ", "credit", "loan", "sme")),
+    Topic(Text("Bộ Công Thương – xuất nhập khẩu", "Ministry of Industry and Trade – foreign trade"),
+          "https://moit.gov.vn", ("xuất khẩu", "nhập khẩu", "export", "import", "trade")),
+    Topic(Text("Bộ Nông nghiệp và Môi trường", "Ministry of Agriculture and Environment"), "https://mae.gov.vn",
+          ("nông sản", "nông nghiệp", "cà phê", "agricultur", "coffee", "farm")),
+    Topic(Text("Bộ Y tế – văn bản quy phạm", "Ministry of Health – regulations"), "https://moh.gov.vn",
+          ("y tế", "phòng khám", "health", "clinic")),
+)
+
 OUTCOMES: dict[str, str] = {
     "completed": "Hoàn thành",
     "refused": "Công ty từ chối vì thông tin không chính xác",
