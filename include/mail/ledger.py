@@ -174,7 +174,9 @@ class MailLedger:
         except UnclearMail as error:
             if self._record is None:
                 raise
-            raise TransientMailError(f"Mail {row.id} is unclear, its record is asked at the next try: {error}") from error
+            raise TransientMailError(
+                f"Mail {row.id} is unclear, its record is asked at the next try: {error}"
+            ) from error
         return self._marked(row.id, "sent")
 
 
