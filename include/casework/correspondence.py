@@ -138,15 +138,20 @@ def dated(day: date, instant: datetime) -> datetime:
 
 def document_title(document: Document, language: Language) -> str:
     """Return what people call a document."""
-    row = process.DOCUMENTS.get(document.key)
+    row = made_by_us(document)
     return row.title.in_(language) if row else document.path.rpartition("/")[2]
+
+
+def made_by_us(document: Document) -> process.Document | None:
+    """Return the row of a document of the firm: one that the pipeline made, or a deliverable of the department."""
+    return process.DOCUMENTS.get(document.key.removeprefix("received/"))
 
 
 def attachment(case: Case, document: Document, language: Language) -> Attachment:
     """Return a stored document as an attachment, under a name that people understand."""
     extension = document.path.rpartition(".")[2]
     name = document.path.rpartition("/")[2]
-    if document.key in process.DOCUMENTS:
+    if made_by_us(document):
         version = f" v{document.version}" if document.version > 1 else ""
         name = f"{document_title(document, language)} {case.id}{version}.{extension}"
     return Attachment(name=name, data=case.office.storage.get(document.path), media_type=document.media_type)

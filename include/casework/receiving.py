@@ -262,8 +262,8 @@ def _acknowledge(case: Case, request: Request) -> None:
             post(case, "reply_unclear", receipt.key, request=request, stage=request.stage, reason=facts["unclear"])
             continue
         template = "items_complete" if facts["complete"] else "items_missing"
-        if facts["complete"] and process.REQUESTS[request.kind].replies:
-            continue
+        if facts["complete"] and (process.REQUESTS[request.kind].replies or request.kind == "evaluation"):
+            continue  # what follows says it
         post(
             case, template, receipt.key, request=request, stage=request.stage,
             received=[labels.get(key, key) for key in facts["received"]],
