@@ -12,6 +12,7 @@ from typing import Any
 
 from openpyxl import Workbook
 from openpyxl.cell.cell import Cell
+from openpyxl.formatting.rule import FormulaRule
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Protection, Side
 from openpyxl.worksheet.worksheet import Worksheet
 from openpyxl.xml.constants import ARC_CORE
@@ -108,6 +109,17 @@ def dress(
         cell.protection = Protection(locked=False)
 
 
+def colour_when(sheet: Worksheet, area: str, condition: str, colour: str, *, edges: bool = False) -> None:
+    """Colour the cells of ``area`` for which ``condition`` (a formula seen from its first cell) holds.
+
+    The first rule that holds counts. ``edges``: colour the cells' borders too, so that neighbours run together.
+    """
+    side = Side(style="thin", color=colour)
+    border = Border(left=side, right=side, top=side, bottom=side) if edges else None
+    rule = FormulaRule(formula=[condition], fill=fill(colour), border=border, stopIfTrue=True)  # type: ignore[no-untyped-call]
+    sheet.conditional_formatting.add(area, rule)
+
+
 def head(sheet: Worksheet, row: int, titles: list[str], *, first_column: int = 1, height: float = 32) -> None:
     """Write a table's header row, dark, wrapped and boxed."""
     for offset, title in enumerate(titles):
@@ -179,10 +191,12 @@ def page(
     margins.header = margins.footer = 0.3
     sheet.print_options.horizontalCentered = True
     # An ampersand begins a code in a footer; the firm's name and the id are written as they are.
-    sheet.oddFooter.left.text = clean(at(facts, "firm.short_name") or "").replace("&", "&&")
-    sheet.oddFooter.center.text = clean(at(facts, "engagement.id") or "").replace("&", "&&")
-    sheet.oddFooter.right.text = Text("Trang", "Page").in_(language) + " &P/&N"
-    for part in (sheet.oddFooter.left, sheet.oddFooter.center, sheet.oddFooter.right):
+    footer = sheet.oddFooter
+    assert footer is not None
+    footer.left.text = clean(at(facts, "firm.short_name") or "").replace("&", "&&")
+    footer.center.text = clean(at(facts, "engagement.id") or "").replace("&", "&&")
+    footer.right.text = Text("Trang", "Page").in_(language) + " &P/&N"
+    for part in (footer.left, footer.center, footer.right):
         part.size = 9
     if title_rows:
         sheet.print_title_rows = f"{title_rows[0]}:{title_rows[1]}"

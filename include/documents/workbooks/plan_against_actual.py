@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from openpyxl.chart import BarChart, LineChart, Reference
-from openpyxl.formatting.rule import FormulaRule
 from openpyxl.worksheet.worksheet import Worksheet
 
 from include.documents.workbooks import layout
@@ -31,7 +30,7 @@ def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
 
     workbook, sheet = layout.new_workbook()
     sheet.title = say("So sánh", "Comparison")
-    layout.widths(sheet, A=8, B=13, C=18, D=18, E=18, F=11, G=18, H=18, I=18, J=11, K=18, L=18, M=18, N=11)
+    layout.widths(sheet, A=8, B=13, C=16, D=16, E=16, F=10, G=16, H=16, I=16, J=10, K=16, L=16, M=16, N=10)
     history = list(at(facts, "visit.history") or [])
     last_day = day(at(facts, "visit.day"))
     row = layout.title_block(
@@ -52,9 +51,9 @@ def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
     for letters in ("E", "I", "M"):
         worse = "<0" if letters != "I" else ">0"
         share = chr(ord(letters) + 1)
-        sheet.conditional_formatting.add(f"{letters}{header + 1}:{share}{last + 1}", FormulaRule(
-            formula=[f"AND(ISNUMBER(${share}{header + 1}),ABS(${share}{header + 1})>{limit},"
-                     f"${letters}{header + 1}{worse})"], fill=layout.fill(layout.RED_PALE)))
+        beyond = (f"AND(ISNUMBER(${share}{header + 1}),ABS(${share}{header + 1})>{limit},"
+                  f"${letters}{header + 1}{worse})")
+        layout.colour_when(sheet, f"{letters}{header + 1}:{share}{last + 1}", beyond, layout.RED_PALE)
     bottom = _notes(sheet, last + 3, history, language)
     if history:
         _charts(sheet, header, last, bottom + 1, language)
@@ -86,7 +85,7 @@ def _baseline(sheet: Worksheet, row: int, *, language: Language, facts: Mapping[
         put(sheet, f"A{at_row}", label, box=True, background=layout.PALE, wrap=True)
         put(sheet, f"C{at_row}", value, box=True, background=layout.INPUT, number_format=number_format,
             horizontal="right")
-        put(sheet, f"D{at_row}", unit, size=10, italic=True)
+        put(sheet, f"D{at_row}", unit, size=10, italic=True, indent=1)
         sheet.row_dimensions[at_row].height = 30
         if offset < 3:
             # The cell is asked, not the fact: the note goes when somebody fills the figure in.
@@ -111,6 +110,7 @@ def _header(sheet: Worksheet, row: int, language: Language) -> None:
 
 
 def _visit(sheet: Worksheet, row: int, visit: Mapping[str, Any], *, base: int) -> None:
+    sheet.row_dimensions[row].height = 20
     put(sheet, f"A{row}", visit.get("number"), box=True, horizontal="center")
     put(sheet, f"B{row}", day(visit.get("day")), box=True, horizontal="center", number_format=layout.DAY)
     months = f"$C${base + 3}"
@@ -160,7 +160,7 @@ def _notes(sheet: Worksheet, row: int, history: list[Mapping[str, Any]], languag
         notes = str(visit.get("notes") or "–")
         sheet.merge_cells(f"C{row}:N{row}")
         put(sheet, f"C{row}", notes, wrap=True, box=True, vertical="top")
-        sheet.row_dimensions[row].height = min(400, 16 * layout.lines(notes, 190) + 2)
+        sheet.row_dimensions[row].height = min(400, 16 * layout.lines(notes, 175) + 2)
     return row
 
 
@@ -170,11 +170,11 @@ def _charts(sheet: Worksheet, header: int, last: int, row: int, language: Langua
 
     categories = Reference(sheet, min_col=1, min_row=header + 1, max_row=last)
     for anchor, chart, title, columns in (
-        (f"A{row}", BarChart(), say("Doanh thu: kế hoạch và thực hiện (VND)", "Revenue: plan and actual (VND)"), (3, 4)),
-        (f"H{row}", LineChart(), say("Lợi nhuận: kế hoạch và thực hiện (VND)", "Profit: plan and actual (VND)"), (11, 12)),
+        (f"A{row}", BarChart(), say("Doanh thu: kế hoạch và thực hiện (triệu VND)", "Revenue: plan and actual (VND million)"), (3, 4)),
+        (f"H{row}", LineChart(), say("Lợi nhuận: kế hoạch và thực hiện (triệu VND)", "Profit: plan and actual (VND million)"), (11, 12)),
     ):
         for column in columns:
             chart.add_data(Reference(sheet, min_col=column, min_row=header, max_row=last), titles_from_data=True)
         chart.set_categories(categories)
-        finish(chart, title=title, x=say("Kỳ theo dõi", "Visit"), width=19, height=9)
+        finish(chart, title=title, x=say("Kỳ theo dõi", "Visit"), width=21, height=10)
         sheet.add_chart(chart, anchor)

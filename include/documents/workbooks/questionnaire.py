@@ -136,10 +136,11 @@ def _theme(
             validations.source(f"G{row}")
         cells.append((question, answer.coordinate))
     last = header + len(questions)
-    put(sheet, f"C{last + 2}", say("Đã trả lời mục bắt buộc:", "Required items answered:"), italic=True, size=10)
-    calculate(sheet, f"E{last + 2}",
-              f'=SUMPRODUCT((D{header + 1}:D{last}="●")*(E{header + 1}:E{last}<>""))&"/"'
-              f'&COUNTIF(D{header + 1}:D{last},"●")', italic=True, size=10, horizontal="left")
+    if any(question.get("required") for question in questions):
+        put(sheet, f"C{last + 2}", say("Đã trả lời mục bắt buộc:", "Required items answered:"), italic=True, size=10)
+        calculate(sheet, f"E{last + 2}",
+                  f'=SUMPRODUCT((D{header + 1}:D{last}="●")*(E{header + 1}:E{last}<>""))&"/"'
+                  f'&COUNTIF(D{header + 1}:D{last},"●")', italic=True, size=10, horizontal="left")
     sheet.protection.sheet = True
     sheet.protection.formatRows = sheet.protection.formatColumns = False
     layout.page(sheet, language=language, facts=facts, title_rows=(header, header), freeze=f"B{header + 1}",
@@ -200,19 +201,18 @@ class _Validations:
         name = f"number {whole} {top}"
         if name in self._rules:
             return self._rules[name]
-        kind = "whole" if whole else "decimal"
-        limits = {"operator": "between", "formula1": "1", "formula2": str(top)} if top else {
-            "operator": "greaterThanOrEqual", "formula1": "0"}
         range_vi = f"từ 1 đến {top}" if top else "từ 0 trở lên"
         range_en = f"from 1 to {top}" if top else "of 0 or more"
         return self._keep(name, DataValidation(
-            type=kind, allow_blank=True, showErrorMessage=True, showInputMessage=True,
+            type="whole" if whole else "decimal", operator="between" if top else "greaterThanOrEqual",
+            formula1="1" if top else "0", formula2=str(top) if top else None,
+            allow_blank=True, showErrorMessage=True, showInputMessage=True,
             errorTitle=self._say("Số không hợp lệ", "Not a valid number"),
             error=self._say(f"Vui lòng nhập một số nguyên {range_vi}, không kèm chữ.",
                             f"Please enter a whole number {range_en}, without words."),
             promptTitle=self._say("Nhập số", "Enter a number"),
             prompt=self._say(f"Số nguyên {range_vi}, không gõ chữ hay đơn vị.",
-                             f"A whole number {range_en}; no words, no unit."), **limits))
+                             f"A whole number {range_en}; no words, no unit.")))
 
     def _text(self) -> DataValidation:
         if "text" in self._rules:
@@ -276,7 +276,7 @@ def _guide(
         row += 1
         put(sheet, f"A{row}", number, box=True, horizontal="center")
         link = put(sheet, f"B{row}", title, box=True, colour=layout.BLUE)
-        link.hyperlink = f"#{quote_sheetname(theme_sheet.title)}!B1"  # type: ignore[assignment]
+        link.hyperlink = f"#{quote_sheetname(theme_sheet.title)}!B1"
         layout.dress(link, box=True, colour=layout.BLUE)
         put(sheet, f"C{row}", len(cells), box=True, horizontal="center")
         put(sheet, f"D{row}", sum(1 for question, _ in cells if question.get("required")), box=True,

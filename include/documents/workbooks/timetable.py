@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from openpyxl.formatting.rule import FormulaRule
-from openpyxl.styles import Border, Side
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
@@ -130,10 +128,7 @@ def _bars(sheet: Worksheet, header: int, last_row: int, columns: int, *, weekly:
     reach = f"{first}${header}+6" if weekly else f"{first}${header}"
     inside = f"{reach}>=$D{header + 1},{first}${header}<=$E{header + 1}"
     for condition, colour in ((f'AND($A{header + 1}="",{inside})', _RESERVE), (f"AND({inside})", _STAGE)):
-        side = Side(style="thin", color=colour)
-        sheet.conditional_formatting.add(area, FormulaRule(
-            formula=[condition], fill=layout.fill(colour), border=Border(left=side, right=side, top=side, bottom=side),
-            stopIfTrue=True))
+        layout.colour_when(sheet, area, condition, colour, edges=True)
 
 
 def _totals(

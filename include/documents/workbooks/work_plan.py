@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
-from openpyxl.formatting.rule import FormulaRule
-from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.utils import quote_sheetname
+from openpyxl.worksheet.datavalidation import DataValidation
 
 from include.documents.workbooks import layout
 from include.documents.workbooks.figures import at, day
@@ -140,11 +139,9 @@ def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
             states.add(f"I{row}")
             dates.add(f"J{row}")
     for status, colour in ((2, layout.GREEN_PALE), (3, layout.RED_PALE), (1, "FFE9B8")):
-        sheet.conditional_formatting.add(f"I{header + 1}:I{row}", FormulaRule(
-            formula=[f'$I{header + 1}="{_STATUS[status].in_(language)}"'], fill=layout.fill(colour)))
-    sheet.conditional_formatting.add(f"J{header + 1}:J{row}", FormulaRule(
-        formula=[f'AND(ISNUMBER($J{header + 1}),ISNUMBER($F{header + 1}),$J{header + 1}>$F{header + 1})'],
-        fill=layout.fill(layout.RED_PALE)))
+        layout.colour_when(sheet, f"I{header + 1}:I{row}", f'$I{header + 1}="{_STATUS[status].in_(language)}"', colour)
+    late = f"AND(ISNUMBER($J{header + 1}),ISNUMBER($F{header + 1}),$J{header + 1}>$F{header + 1})"
+    layout.colour_when(sheet, f"J{header + 1}:J{row}", late, layout.RED_PALE)
     put(sheet, f"B{row + 1}", say("Ô vàng sửa được; ngày bắt đầu, kết thúc tự tính theo lịch làm việc. "
                                   "Ô “Xong ngày” chuyển đỏ khi trễ.",
                                   "Yellow cells may be changed; dates follow the working calendar. “Finished” turns red "

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+from include.engagement.calendar import working_calendar
+
 
 def working_days(first: date, last: date) -> list[date]:
-    """Return the working days from ``first`` to ``last``, both included, in the calendar of Viet Nam."""
-    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-    return [day for day in days if day.weekday() < 5]
+    """Return the firm's working days from ``first`` to ``last``, both included."""
+    return working_calendar().days(first - timedelta(days=1), last)

@@ -10,7 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from include.documents.workbooks import layout
-from include.documents.workbooks.financial_model import appraisal, assumptions, scenarios, schedules, statements, summary
+from include.documents.workbooks.financial_model import (
+    appraisal,
+    assumptions,
+    scenarios,
+    schedules,
+    statements,
+    summary,
+)
 from include.documents.workbooks.financial_model.grid import Model
 from include.engagement.process import Language
 

@@ -59,7 +59,7 @@ def write(model: Model) -> None:
     page.title(model.say("Ô nền vàng là ô nhập; mọi ô khác tự tính. Số tiền tính bằng VND, chưa gồm thuế GTGT.",
                          "Yellow cells are inputs; all others are calculated. Amounts in VND, without VAT."),
                columns=max(7, model.last_column))
-    layout.widths(page.sheet, A=48, B=9)
+    layout.widths(page.sheet, A=60, B=8)
     for column in range(YEAR_0, max(7, model.last_column) + 1):
         page.sheet.column_dimensions[get_column_letter(column)].width = 17.5
     _selector(model, page)
@@ -93,7 +93,7 @@ def _varied(model: Model, page: Page) -> None:
                 + [scenario.in_(model.language) for scenario in SCENARIOS], height=20)
     header = page.row
     put(sheet, f"G{page.row}", say("Nguồn: giả định của đơn vị tư vấn, cần kiểm chứng",
-                                   "Source: the consultant's assumption, to be verified"), italic=True, size=9)
+                                   "Source: the consultant's assumption, to be verified"), italic=True, size=9, indent=1)
     page.row += 1
     put(sheet, f"A{page.row}", say("Số thứ tự kịch bản", "Number of the scenario"), box=True, indent=1)
     put(sheet, f"B{page.row}", "", box=True)
@@ -118,7 +118,7 @@ def _varied(model: Model, page: Page) -> None:
         model.name(varied.name, sheet, f"C{row}")
         # Where the three values stand, for the sheet that calculates all scenarios side by side.
         model.place(f"{varied.name}_choices", sheet, row)
-        if len(label) > 48:
+        if len(label) > 64:
             sheet.row_dimensions[row].height = 32
         page.row += 1
     page.row += 1
@@ -190,7 +190,7 @@ def _input(
     put(sheet, f"B{row}", unit, box=True, size=9, horizontal="center")
     put(sheet, f"C{row}", value or (None if number_format == MONEY else 0), box=True, number_format=number_format,
         background=layout.INPUT, horizontal="right")
-    put(sheet, f"D{row}", source, italic=True, size=9, colour="595959")
+    put(sheet, f"D{row}", source, italic=True, size=9, colour="595959", indent=1)
     top = {PERCENT: "1", COUNT: "730"}.get(number_format)
     if not negative:
         limits = DataValidation(
@@ -201,7 +201,7 @@ def _input(
         limits.add(f"C{row}")
         sheet.add_data_validation(limits)
     model.name(name, sheet, f"C{row}")
-    if len(label) > 48:
+    if len(label) > 64:
         sheet.row_dimensions[row].height = 32
     page.row += 1
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from openpyxl import Workbook
 from openpyxl.utils import get_column_letter, quote_sheetname
 from openpyxl.workbook.defined_name import DefinedName
 from openpyxl.worksheet.worksheet import Worksheet
@@ -138,7 +137,7 @@ class Page:
     def years(self, *, repeat: bool = True) -> None:
         """Write the header of a table of years, set the columns' widths; ``repeat``: on every page, frozen."""
         model, sheet = self.model, self.sheet
-        layout.widths(sheet, A=48, B=9)
+        layout.widths(sheet, A=60, B=8)
         titles = [model.say("Chỉ tiêu", "Item"), model.say("Đơn vị", "Unit"),
                   model.say("Năm 0", "Year 0")]
         titles += [model.say(f"Năm {n}", f"Year {n}") + (f"\n{model.first_year + n - 1}" if model.first_year > 1 else "")
@@ -180,7 +179,7 @@ class Page:
                 put(sheet, where, None, **style)
             else:
                 model.later(sheet, where, template, column=column, **style)
-        if len(model.say(vi, en)) > 48:
+        if len(model.say(vi, en)) > 64:
             sheet.row_dimensions[row].height = 32
         self.row += 1
 
@@ -190,7 +189,7 @@ class Page:
         text = self.model.say(vi, en)
         self.sheet.merge_cells(f"A{self.row}:{get_column_letter(wide)}{self.row}")
         put(self.sheet, f"A{self.row}", text, italic=True, size=10, wrap=True, vertical="top", colour="595959")
-        self.sheet.row_dimensions[self.row].height = 14 * layout.lines(text, characters or 57 + 17 * (wide - 2)) + 4
+        self.sheet.row_dimensions[self.row].height = 14 * layout.lines(text, characters or 68 + 17 * (wide - 2)) + 4
         self.row += 1
 
     def finish(self) -> None:

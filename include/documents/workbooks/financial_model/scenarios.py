@@ -144,16 +144,15 @@ def _charts(page: Page, first: int, base: int, starts: list[int]) -> None:
     bars = BarChart()
     bars.add_data(Reference(sheet, min_col=11, min_row=first, max_row=first + len(SCENARIOS) - 1))
     bars.set_categories(Reference(sheet, min_col=1, min_row=first, max_row=first + len(SCENARIOS) - 1))
-    finish(bars, title=say("NPV theo kịch bản (triệu VND)", "NPV by scenario (VND million)"), x="", width=15, height=9)
+    finish(bars, title=say("NPV theo kịch bản (triệu VND)", "NPV by scenario (VND million)"), x="", width=15, height=10)
     bars.legend = None
     sheet.add_chart(bars, f"A{page.row}")
     tornado = BarChart()
     tornado.type = "bar"
     tornado.add_data(Reference(sheet, min_col=13, min_row=base + 1, max_row=starts[-1] + len(_STEPS) - 1))
     tornado.set_categories(Reference(sheet, min_col=1, min_row=base + 1, max_row=starts[-1] + len(_STEPS) - 1))
-    finish(tornado, title=say("NPV thay đổi (triệu VND)", "Change of NPV (VND million)"), x="", width=20, height=9)
-    tornado.x_axis.tickLblPos = "low"
+    finish(tornado, title=say("NPV thay đổi (triệu VND)", "Change of NPV (VND million)"), x="", width=24, height=10)
     tornado.legend = None
-    sheet.add_chart(tornado, f"H{page.row}")
+    sheet.add_chart(tornado, f"F{page.row}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from openpyxl.formatting.rule import FormulaRule
 from openpyxl.utils import get_column_letter
 
 from include.documents.workbooks import layout
@@ -114,8 +113,8 @@ def _position(model: Model) -> None:
     sheet, row = model.cells("check")
     area = f"{get_column_letter(YEAR_0)}{row}:{get_column_letter(model.last_column)}{row}"
     first = f"{get_column_letter(YEAR_0)}{row}"
-    sheet.conditional_formatting.add(area, FormulaRule(formula=[f"{first}<>0"], fill=layout.fill("F8B4B4")))
-    sheet.conditional_formatting.add(area, FormulaRule(formula=[f"{first}=0"], fill=layout.fill(layout.GREEN_PALE)))
+    layout.colour_when(sheet, area, f"{first}<>0", layout.RED_PALE)
+    layout.colour_when(sheet, area, f"{first}=0", layout.GREEN_PALE)
     page.line("leverage", "Hệ số nợ trên tổng nguồn vốn", "Debt to liabilities and equity",
               'IF([sources]>0,([debt]+[payable])/[sources],"")', zero='IF([sources]>0,([debt]+[payable])/[sources],"")',
               unit="%", number_format=PERCENT, soft=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from openpyxl.chart import BarChart, LineChart, Reference
 from openpyxl.chart.series import SeriesLabel
-from openpyxl.formatting.rule import FormulaRule
 from openpyxl.utils import quote_sheetname
 
 from include.documents.workbooks import layout
@@ -20,7 +19,7 @@ _LAST = 8
 def write(model: Model, page: Page) -> None:
     """Write the sheet; the others must have their places by now."""
     sheet, say = page.sheet, model.say
-    layout.widths(sheet, A=42, B=11, C=24, D=24, E=14, F=14, G=14, H=14)
+    layout.widths(sheet, A=42, B=9, C=24, D=22, E=14, F=12, G=12, H=12)
     page.title(process.DOCUMENTS["financial_model"].title.in_(model.language)
                + say(f" – {model.years} năm", f" – {model.years} years"), columns=_LAST)
     purpose = str(at(model.facts, "need.purpose") or "–")
@@ -33,17 +32,16 @@ def write(model: Model, page: Page) -> None:
     page.row += 1
     sheet.merge_cells(f"A{page.row}:H{page.row}")
     calculate(sheet, f"A{page.row}", "=missing_note", bold=True, colour=layout.RED, size=12)
-    sheet.conditional_formatting.add(f"A{page.row}:H{page.row}", FormulaRule(
-        formula=["ready=0"], fill=layout.fill(layout.RED_PALE)))
+    layout.colour_when(sheet, f"A{page.row}:H{page.row}", "ready=0", layout.RED_PALE)
     page.row += 1
     _results(page)
     _checks(page)
-    _notes(page)
     _charts(page)
+    _notes(page)
 
 
 def _results(page: Page) -> None:
-    model, sheet, say = page.model, page.sheet, page.model.say
+    sheet, say = page.sheet, page.model.say
     layout.head(sheet, page.row, [say("Kết quả", "Result"), say("Đơn vị", "Unit"), say("Giá trị", "Value"),
                                   say("Điều kiện thường dùng", "Usual condition")], height=22)
     sheet.merge_cells(f"D{page.row}:E{page.row}")
@@ -75,8 +73,8 @@ def _results(page: Page) -> None:
         calculate(sheet, f"E{page.row}", formula, box=True, bold=True, horizontal="center")
         page.row += 1
     area = f"E{first}:E{page.row - 1}"
-    sheet.conditional_formatting.add(area, FormulaRule(formula=[f"E{first}={met}"], fill=layout.fill(layout.GREEN_PALE)))
-    sheet.conditional_formatting.add(area, FormulaRule(formula=[f"E{first}={unmet}"], fill=layout.fill(layout.RED_PALE)))
+    layout.colour_when(sheet, area, f"E{first}={met}", layout.GREEN_PALE)
+    layout.colour_when(sheet, area, f"E{first}={unmet}", layout.RED_PALE)
     page.row += 1
 
 
@@ -87,7 +85,7 @@ def _checks(page: Page) -> None:
     page.row += 1
     first = page.row
     put(sheet, f"A{page.row}", say("Tài sản = nguồn vốn, mọi năm", "Assets = liabilities and equity, all years"), box=True)
-    model.later(sheet, f"C{page.row}", "MAX([check:0])-MIN([check:0])", box=True, number_format="0", horizontal="right")
+    model.later(sheet, f"C{page.row}", "MAX(MAX([check:0]),-MIN([check:0]))", box=True, number_format="0", horizontal="right")
     model.name("check_balance", sheet, f"C{page.row}")
     page.row += 1
     put(sheet, f"A{page.row}", say("NPV hai cách tính bằng nhau", "NPV reckoned twice agrees"), box=True)
@@ -98,8 +96,8 @@ def _checks(page: Page) -> None:
     for row in range(first, page.row + 1):
         sheet[f"B{row}"].border = layout.BOX
     area = f"C{first}:C{page.row}"
-    sheet.conditional_formatting.add(area, FormulaRule(formula=[f"C{first}=0"], fill=layout.fill(layout.GREEN_PALE)))
-    sheet.conditional_formatting.add(area, FormulaRule(formula=[f"C{first}<>0"], fill=layout.fill("F8B4B4")))
+    layout.colour_when(sheet, area, f"C{first}=0", layout.GREEN_PALE)
+    layout.colour_when(sheet, area, f"C{first}<>0", layout.RED_PALE)
     page.row += 2
 
 
@@ -111,9 +109,7 @@ def _notes(page: Page) -> None:
     source, _ = model.cells("t")
     for row in range(model.warning_rows[0], model.warning_rows[1] + 1):
         calculate(sheet, f"A{page.row}", f"={quote_sheetname(source.title)}!C{row}", colour=layout.AMBER, size=10)
-        sheet.row_dimensions[page.row].height = 14
         page.row += 1
-    page.row += 1
 
 
 def _charts(page: Page) -> None:
@@ -137,6 +133,6 @@ def _charts(page: Page) -> None:
             chart.add_data(row_of(key), from_rows=True, titles_from_data=False)
             chart.series[-1].tx = SeriesLabel(v=name)
         chart.set_categories(years)
-        finish(chart, title=title, x="", width=16, height=8.5, money=money)
+        finish(chart, title=title, x="", width=17, height=8.5, money=money)
         sheet.add_chart(chart, f"{anchor}{page.row}")
-    page.row += 19
+    page.row += 18
