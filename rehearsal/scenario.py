@@ -7,7 +7,6 @@ days that are not working days, files that are missing) is checked here. Every p
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -19,7 +18,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from include.engagement import process
-from include.engagement.calendar import WorkingCalendar, working_calendar
+from include.engagement.calendar import working_calendar
 from include.engagement.errors import InvalidInput, Problem
 from include.engagement.form import check_form
 from include.engagement.yaml_lines import load_with_lines
@@ -140,9 +139,9 @@ def read_scenario(path: Path) -> Scenario:
     data = {key: value for key, value in data.items() if value is not None}
     problems = list(_structure_problems(_plain(data), line_of))
     if not problems:
-        scenario = _scenario(data, path)
-        problems = sorted(_contradictions(scenario, data, line_of), key=lambda problem: problem.line)
-        problems += _form_problems(scenario.form, line_of)
+        form, problems = _checked_form(data["engagement"], line_of)
+        scenario = _scenario(data, path, form)
+        problems += _contradictions(scenario, data, line_of)
         if not problems:
             return scenario
     raise InvalidInput(sorted(set(problems), key=lambda problem: (problem.line, problem.field)))
@@ -212,21 +211,29 @@ def _reason(error: ValidationError) -> str:
 
 
 def _dotted(path: Iterable[Any]) -> str:
-    return ".".join(str(part) for part in path)
+    """Return a path as ``load_with_lines`` writes it: ``client.quote[0].reply``."""
+    dotted = ""
+    for part in path:
+        dotted += f"[{part}]" if isinstance(part, int) else f".{part}" if dotted else str(part)
+    return dotted
 
 
-def _form_problems(form: dict[str, Any], line_of: LineOf) -> list[Problem]:
+def _checked_form(raw: dict[str, Any], line_of: LineOf) -> tuple[dict[str, Any], list[Problem]]:
+    """Return the intake form as the firm's own rules take it (as given when they refuse it), and the problems."""
     try:
-        check_form(form, line_of=lambda path: line_of(f"engagement.{path}" if path else "engagement"))
+        return check_form(raw, line_of=lambda path: line_of(f"engagement.{path}" if path else "engagement")), []
     except InvalidInput as error:
-        return [Problem(p.line, f"engagement.{p.field}", p.reason) for p in error.problems]
-    return []
+        return raw, [Problem(p.line, _join("engagement", p.field), p.reason) for p in error.problems]
+
+
+def _join(parent: str, field: str) -> str:
+    return f"{parent}.{field}" if field else parent
 
 
 # --- Meaning --------------------------------------------------------------------------------------------
 
 
-def _scenario(data: dict[str, Any], path: Path) -> Scenario:
+def _scenario(data: dict[str, Any], path: Path, form: dict[str, Any]) -> Scenario:
     client, staff = data.get("client", {}), data.get("staff", {})
     today = data["today"]
     folder = path.resolve().parent
@@ -239,7 +246,7 @@ def _scenario(data: dict[str, Any], path: Path) -> Scenario:
         path=path,
         title=data.get("title", path.stem),
         today=today if isinstance(today, date) else date.fromisoformat(today),
-        form=data["engagement"],
+        form=form,
         answers={kind: entries for kind, entries in answers.items() if entries},
         staff=_staff(staff),
         expect=data.get("expect", {}),
@@ -346,7 +353,7 @@ def _rounds_end(path: str, entries: Iterable[str], ending: Iterable[str], proble
     ended = ""
     for number, entry in enumerate(entries):
         if ended:
-            yield problem(f"{path}.{number}", f"không thể có bước này sau khi đã “{ended}”")
+            yield problem(f"{path}[{number}]", f"không thể có bước này sau khi đã “{ended}”")
         elif entry in ending:
             ended = entry
 
@@ -355,10 +362,10 @@ def _review_problems(scenario: Scenario, problem: ProblemAt) -> Iterator[Problem
     reviews = [review.option for review in scenario.staff.information_review]
     yield from _rounds_end("staff.information_review", reviews, ("accept", "refuse"), problem)
     if len(reviews) > process.INFORMATION_ROUNDS:
-        yield problem(f"staff.information_review.{process.INFORMATION_ROUNDS}",
+        yield problem(f"staff.information_review[{process.INFORMATION_ROUNDS}]",
                       f"chỉ có {process.INFORMATION_ROUNDS} vòng thẩm tra thông tin")
     elif len(reviews) == process.INFORMATION_ROUNDS and reviews[-1] == "ask_again":
-        yield problem(f"staff.information_review.{len(reviews) - 1}",
+        yield problem(f"staff.information_review[{len(reviews) - 1}]",
                       "vòng cuối cùng chỉ có thể chấp nhận hoặc từ chối")
 
 
@@ -368,13 +375,13 @@ def _quote_problems(scenario: Scenario, problem: ProblemAt) -> Iterator[Problem]
     yield from _rounds_end("client.quote", replies, ("accept", "decline"), problem)
     negotiations = replies.count("negotiate")
     if negotiations >= process.QUOTE_ROUNDS:
-        yield problem(f"client.quote.{process.QUOTE_ROUNDS - 1}",
+        yield problem(f"client.quote[{process.QUOTE_ROUNDS - 1}]",
                       f"khách chỉ được thương lượng tối đa {process.QUOTE_ROUNDS - 1} lần")
     if staff.revised_quotes and len(staff.revised_quotes) != negotiations:
         yield problem("staff.revised_quotes", f"có {len(staff.revised_quotes)} báo giá sửa đổi cho {negotiations} "
                                               "lần thương lượng; mỗi lần cần đúng một báo giá")
     quotes = [("staff.quote", staff.quote or {})]
-    quotes += [(f"staff.revised_quotes.{n}", quote) for n, quote in enumerate(staff.revised_quotes)]
+    quotes += [(f"staff.revised_quotes[{n}]", quote) for n, quote in enumerate(staff.revised_quotes)]
     for path, quote in quotes:
         instalments = quote.get("instalments_percent")
         if instalments is not None and abs(sum(instalments) - 100) > 1e-9:
@@ -387,18 +394,18 @@ def _signature_problems(scenario: Scenario, problem: ProblemAt) -> Iterator[Prob
     yield from _rounds_end("staff.contract_check", checks, ("accept",), problem)
     rounds = checks.count("ask_again") + 1
     if rounds > process.SIGNATURE_ROUNDS:
-        yield problem(f"staff.contract_check.{process.SIGNATURE_ROUNDS - 1}",
+        yield problem(f"staff.contract_check[{process.SIGNATURE_ROUNDS - 1}]",
                       f"hợp đồng chỉ được gửi ký tối đa {process.SIGNATURE_ROUNDS} lần")
     signed = [n for n, answer in enumerate(scenario.answers.get("contract", ())) if answer.files]
     if len(signed) > rounds:
-        yield problem(f"client.contract.{signed[rounds]}", f"hợp đồng đã hợp lệ sau lần ký thứ {rounds}")
+        yield problem(f"client.contract[{signed[rounds]}]", f"hợp đồng đã hợp lệ sau lần ký thứ {rounds}")
 
 
 def _handover_problems(scenario: Scenario, problem: ProblemAt) -> Iterator[Problem]:
     answers = scenario.answers.get("handover", ())
     yield from _rounds_end("client.handover", [answer.reply for answer in answers], ("accept",), problem)
     for number, answer in enumerate(answers):
-        path = f"client.handover.{number}"
+        path = f"client.handover[{number}]"
         if answer.reply == "changes" and not (answer.items or answer.message):
             yield problem(path, "yêu cầu chỉnh sửa phải nêu ít nhất một nội dung trong “items”")
         if answer.reply == "accept" and answer.items:
@@ -408,11 +415,11 @@ def _handover_problems(scenario: Scenario, problem: ProblemAt) -> Iterator[Probl
     monitoring = scenario.answers.get("monitoring", ())
     visits = int(((scenario.form.get("add_ons") or {}).get("monitoring") or {}).get("visits") or 0)
     if len(monitoring) > visits:
-        yield problem(f"client.monitoring.{visits}",
+        yield problem(f"client.monitoring[{visits}]",
                       f"hợp đồng có {visits} lần theo dõi, kịch bản trả lời {len(monitoring)} lần"
                       if visits else "hợp đồng không mua dịch vụ theo dõi thực hiện")
     if len(scenario.staff.care) > len(process.CARE_AFTER_MONTHS):
-        yield problem(f"staff.care.{len(process.CARE_AFTER_MONTHS)}",
+        yield problem(f"staff.care[{len(process.CARE_AFTER_MONTHS)}]",
                       f"chỉ có {len(process.CARE_AFTER_MONTHS)} lần gọi điện chăm sóc")
 
 
@@ -421,7 +428,7 @@ def _appraisal_problems(scenario: Scenario, problem: ProblemAt) -> Iterator[Prob
     criteria = {criterion.key for criterion in process.CRITERIA}
     verdicts: list[str] = []
     for number, appraisal in enumerate(scenario.staff.appraisal):
-        path = f"staff.appraisal.{number}"
+        path = f"staff.appraisal[{number}]"
         sound = True
         for member, points in (appraisal.scores or {}).items():
             if member not in members:
@@ -455,13 +462,13 @@ def _appraisal_problems(scenario: Scenario, problem: ProblemAt) -> Iterator[Prob
     yield from _rounds_end("staff.appraisal", verdicts, ("đạt",), problem)
     most = process.APPRAISAL_ROUNDS + process.GRANTED_ROUNDS
     if len(verdicts) > most:
-        yield problem(f"staff.appraisal.{most}", f"hội đồng chỉ họp tối đa {most} vòng")
+        yield problem(f"staff.appraisal[{most}]", f"hội đồng chỉ họp tối đa {most} vòng")
     # A delivery without the plan itself is asked for again and so takes an entry more in its round.
     rounds = len(verdicts) + (0 if verdicts and verdicts[-1] == "đạt" else 1)
     delivered = [n for n, answer in enumerate(scenario.answers.get("delivery", ()))
                  if "business_plan" in answer.files]
     if len(delivered) > rounds:
-        yield problem(f"staff.delivery.{delivered[rounds]}",
+        yield problem(f"staff.delivery[{delivered[rounds]}]",
                       f"sau {rounds} vòng hội đồng đã thông qua, không còn lần nộp sản phẩm này")
 
 
@@ -504,9 +511,9 @@ def _file_paths(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for kind, entries in (data.get("client") or {}).items():
         for number, entry in enumerate(entries if isinstance(entries, list) else [entries]):
             for item, value in entry.get("files", {}).items():
-                yield f"client.{kind}.{number}.files.{item}", value
+                yield f"client.{kind}[{number}].files.{item}", value
             if "file" in entry:
-                yield f"client.{kind}.{number}.file", entry["file"]
+                yield f"client.{kind}[{number}].file", entry["file"]
     for number, entry in enumerate((data.get("staff") or {}).get("delivery", [])):
         for position, value in enumerate(entry["files"]):
-            yield f"staff.delivery.{number}.files.{position}", value
+            yield f"staff.delivery[{number}].files[{position}]", value
