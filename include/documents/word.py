@@ -68,15 +68,16 @@ def _environment(language: Language) -> Environment:
     from jinja2 import StrictUndefined
     from jinja2.sandbox import SandboxedEnvironment
 
+    unit = {"vi": "đồng", "en": "VND"}[language]
     environment = SandboxedEnvironment(undefined=StrictUndefined, autoescape=True, finalize=_finalized)
     environment.filters.update({
-        "vnd": money.format_vnd,
+        "vnd": lambda amount: f"{money.format_vnd(amount)} {unit}",
         "words": lambda amount: money.amount_in_words(amount, language),
         "longdate": lambda day: dates.long_date(day, language),
         "shortdate": dates.short_date,
         "known": _known,
         "dots": lambda value: value if _known(value) else _DOTS,
-        "number": _number,
+        "number": money.format_vnd,
         "two_digits": lambda value: f"{value:02d}",
     })
     return environment
@@ -92,10 +93,6 @@ def _finalized(value: object) -> object:
 def _known(value: object) -> bool:
     """Say whether there is something to write; zero is something."""
     return value is not None and value != ""
-
-
-def _number(value: int) -> str:
-    return f"{value:,}".replace(",", ".")
 
 
 def _clean(value: Any) -> Any:
