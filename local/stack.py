@@ -213,7 +213,8 @@ class Stack:
         for database in ("airflow", "register"):
             self._postgres.create_database(database)
         self._prepare()
-        self._launch("mail-catcher", "-m", "local.mail_catcher", str(self.mails))
+        ports = ("--smtp-port", str(self.ports.smtp), "--page-port", str(self.ports.catcher))
+        self._launch("mail-catcher", "-m", "local.mail_catcher", str(self.mails), *ports)
         self._launch("api-server", "-m", "airflow", "api-server", "--host", HOST, "--port", str(self.ports.api))
         self._launch("dag-processor", "-m", "airflow", "dag-processor")
         # Their log servers would listen on every address; the API server reads the same log folder.
