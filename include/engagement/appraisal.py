@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from fractions import Fraction
@@ -20,7 +20,7 @@ class Scorecard:
 
     member: str
     present: bool
-    points: dict[str, Decimal | float] | dict[str, Decimal] | dict[str, float] | dict[str, int]
+    points: Mapping[str, Decimal | float]
     comment: str
 
 

@@ -15,14 +15,14 @@ from functools import cache
 from pathlib import Path
 
 import yaml
-from holidays.countries import Vietnam
+from holidays import HolidayBase, country_holidays
 
 OVERRIDES = Path(__file__).with_name("calendar.yaml")
 ONE_DAY = timedelta(days=1)
 
 
-def _official_days() -> Vietnam:
-    return Vietnam(language="vi")
+def _official_days() -> HolidayBase:
+    return country_holidays("VN", language="vi")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class WorkingCalendar:
     not_holidays: Mapping[date, str] = field(default_factory=dict)
     working_days: Mapping[date, str] = field(default_factory=dict)
     confirmed_years: frozenset[int] = frozenset()
-    _official: Vietnam = field(default_factory=_official_days, repr=False)
+    _official: HolidayBase = field(default_factory=_official_days, repr=False)
 
     def holiday(self, d: date) -> str | None:
         """Return the occasion for which ``d`` is a day off, None when it is not one (weekends have none)."""

@@ -7,8 +7,9 @@ from datetime import date
 from include.engagement.process import Language
 
 MONTHS = (
-    "January February March April May June July August September October November December"
-).split()
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
 
 
 def long_date(d: date, language: Language) -> str:

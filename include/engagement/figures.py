@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from decimal import Decimal, InvalidOperation
 
@@ -23,7 +24,7 @@ def figure(value: object) -> Decimal | None:
     if isinstance(value, (int, Decimal)):
         return Decimal(value)
     if isinstance(value, float):
-        return Decimal(str(value)) if value == value and abs(value) != float("inf") else None
+        return Decimal(str(value)) if math.isfinite(value) else None
     if not isinstance(value, str) or len(value) > LONGEST:
         return None
     match = re.fullmatch(r"([+-]?)\s*([0-9][0-9.,\s]*?)\s*([^0-9]*)", value.strip())

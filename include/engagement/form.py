@@ -21,7 +21,7 @@ from stdnum.vn import mst
 from include.engagement.errors import InvalidInput, Problem
 from include.engagement.figures import figure
 from include.engagement.process import INTAKE_ITEMS, LANGUAGES, Item, Text
-from include.engagement.text import normalise, text_problem
+from include.engagement.text import cleaned, normalise, text_problem
 from include.engagement.yaml_lines import load_with_lines
 
 Kind = Literal["text", "language", "email", "phone", "tax_code", "integer", "flag", "texts"]
@@ -104,13 +104,15 @@ def _checked_tax_code(text: str) -> str:
     if re.fullmatch(r"[0-9]{12}", compact):
         return compact
     if not re.fullmatch(r"[0-9]{10}([0-9]{3})?", compact):
-        raise _Refused("mã số thuế phải có 10 chữ số, 10 chữ số và 3 chữ số chi nhánh (0123456789-001), hoặc 12 chữ số",
-                       "a tax code has 10 digits, 10 digits and 3 for the branch (0123456789-001), or 12 digits")  # fmt: skip
+        raise _Refused(
+            "mã số thuế phải có 10 chữ số, 10 chữ số và 3 chữ số chi nhánh (0123456789-001), hoặc 12 chữ số",
+            "is no tax code: those have 10 digits, 10 and 3 for the branch (0123456789-001), or 12",
+        )
     try:
         return mst.format(mst.validate(compact))
     except ValidationError:
         raise _Refused("mã số thuế không đúng (chữ số kiểm tra không khớp)",
-                       "this is not a valid tax code (its check digit does not fit)") from None  # fmt: skip
+                       "is not a valid tax code (its check digit does not fit)") from None  # fmt: skip
 
 
 def _checked_phone(text: str) -> str:
@@ -198,6 +200,9 @@ def column_value(column: str, value: object) -> tuple[Any, Text | None]:
         if number is None:
             return None, Text("không phải là một con số", "is not a number")
         value = int(number) if number == number.to_integral_value() else None
+    elif isinstance(value, str):
+        # What comes from a mail or a cell may be broken into lines; that is no reason to ask again.
+        value = cleaned(value) if field.multiline else " ".join(cleaned(value).split())
     elif isinstance(value, float) and value.is_integer():
         value = str(int(value))
     elif isinstance(value, int) and not isinstance(value, bool):
@@ -314,7 +319,9 @@ def read_form(text: str) -> dict[str, Any]:
     """
     data, line_of = load_with_lines(text)
     if isinstance(data, dict) and set(data) == {"engagement"}:
-        return check_form(data["engagement"], line_of=lambda path: line_of(f"engagement.{path}" if path else "engagement"))
+        return check_form(
+            data["engagement"], line_of=lambda path: line_of(f"engagement.{path}" if path else "engagement")
+        )
     return check_form(data, line_of=line_of)
 
 

@@ -88,7 +88,7 @@ def items_for(kind: str, form: Mapping[str, Any]) -> list[Item]:
     """
     if kind == "intake":
         return missing_items(form)
-    subject = folded(f"{(form.get('need') or {}).get('purpose') or ''} | {(form.get('client') or {}).get('sector') or ''}")
+    subject = folded(f"{form['need']['purpose']} | {form['client']['sector']}")
     return [
         item
         for item in process.REQUESTS[kind].items
@@ -177,8 +177,10 @@ def _answer(item: Item, value: Any) -> tuple[Any, Text | None]:
         return None, Text("Câu trả lời phải là chữ.", "The answer must be text.")
     text = cleaned(f"{value:g}" if isinstance(value, float) and value.is_integer() else str(value))
     if len(text) > LONGEST_ANSWER:
-        return None, Text(f"Câu trả lời dài hơn {LONGEST_ANSWER} ký tự; xin gửi thành tệp.",
-                          f"The answer is longer than {LONGEST_ANSWER} characters; please send it as a file.")  # fmt: skip
+        return None, Text(
+            f"Câu trả lời dài hơn {LONGEST_ANSWER} ký tự; xin gửi thành tệp.",
+            f"The answer is longer than {LONGEST_ANSWER} characters; please send it as a file.",
+        )
     return text, None
 
 
@@ -190,7 +192,9 @@ def _number(item: Item, value: Any) -> tuple[Any, Text | None]:
     if item.key in SCALES and not least <= number <= most:
         return None, Text(f"Điểm phải từ {least} đến {most}.", f"The score must be from {least} to {most}.")
     if not least <= number <= most:
-        return None, Text("Con số phải từ 0 trở lên và không quá lớn.", "The number must be 0 or more, and not too large.")
+        return None, Text(
+            "Con số phải từ 0 trở lên và không quá lớn.", "The number must be 0 or more, and not too large."
+        )
     if number == number.to_integral_value():
         return int(number), None
     if item.unit == "VND" or item.key in SCALES:

@@ -1,8 +1,9 @@
-"""What arrives in the inbox: ``reply.json``, and which files are whole (docs/architecture.md, “A wait and its answer”)."""
+"""What arrives in the inbox: ``reply.json``, and which files are whole (docs/architecture.md)."""
 
 from __future__ import annotations
 
 import json
+import math
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -83,7 +84,7 @@ def _integer(digits: str) -> int:
 
 def _number(digits: str) -> float:
     number = float(digits)
-    if abs(number) == float("inf"):
+    if math.isinf(number):
         raise ValueError("a number too large")
     return number
 

@@ -15,7 +15,7 @@ from include.engagement.process import Entry, SignOff
 from include.engagement.text import cleaned, folded
 
 LONGEST_KEY = 60
-MEETING_FORMAT = "%Y-%m-%d %H:%M"
+MEETING_TIME = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?")
 
 
 def check_sign_off(gate: SignOff, decision: str, entries: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,10 +74,13 @@ def _check_scorecard(decision: str, form: dict[str, Any]) -> None:
 
 
 def _meeting_time(text: str) -> str:
+    """Return the time as ``YYYY-MM-DD HH:MM``, in the firm's zone."""
     try:
-        return datetime.strptime(text.replace("T", " ")[:16], MEETING_FORMAT).strftime(MEETING_FORMAT)  # noqa: DTZ007
+        if MEETING_TIME.fullmatch(text):
+            return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M")
     except ValueError:
-        raise InvalidSignOff("Ngày giờ gặp mặt phải ghi dạng 2026-12-01 09:00 (năm-tháng-ngày giờ:phút).") from None
+        pass
+    raise InvalidSignOff("Ngày giờ gặp mặt phải ghi dạng 2026-12-03 09:00 (năm-tháng-ngày giờ:phút).")
 
 
 def _item_names() -> Iterator[tuple[str, str]]:

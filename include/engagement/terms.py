@@ -91,9 +91,9 @@ def make_terms(entries: Mapping[str, Any], previous: Terms | None) -> Terms:
     reserve = _number(entries.get("reserve_days"), "Ngày dự trù")
     instalments = _instalments(entries.get("instalments_percent"))
     if previous is not None:
-        net = previous.net_vnd if net is None else net
+        net = Decimal(previous.net_vnd) if net is None else net
         vat = previous.vat_percent if vat is None else vat
-        reserve = previous.reserve_days if reserve is None else reserve
+        reserve = Decimal(previous.reserve_days) if reserve is None else reserve
         instalments = previous.instalments_percent if instalments is None else instalments
     if reserve is None or reserve < 1:
         raise InvalidSignOff(RESERVE_RULE)
@@ -105,7 +105,7 @@ def make_terms(entries: Mapping[str, Any], previous: Terms | None) -> Terms:
         raise InvalidSignOff("Thuế GTGT phải từ 0 đến 100 %.")
     if reserve != int(reserve) or reserve > MOST_RESERVE_DAYS:
         raise InvalidSignOff(f"Số ngày dự trù phải là số nguyên, nhiều nhất là {MOST_RESERVE_DAYS}.")
-    return Terms(int(net), Decimal(vat), int(reserve), instalments)
+    return Terms(int(net), vat, int(reserve), instalments)
 
 
 def _number(value: Any, title: str) -> Decimal | None:
@@ -130,5 +130,6 @@ def _instalments(value: Any) -> tuple[Decimal, ...] | None:
     if len(percents) > MOST_INSTALMENTS:
         raise InvalidSignOff(f"Có nhiều nhất {MOST_INSTALMENTS} đợt thanh toán.")
     if sum(percents) != 100:
-        raise InvalidSignOff(f"Các đợt thanh toán cộng lại phải bằng 100 %, hiện là {_plain(Decimal(sum(percents)))} %.")
+        total = _plain(Decimal(sum(percents)))
+        raise InvalidSignOff(f"Các đợt thanh toán cộng lại phải bằng 100 %, hiện là {total} %.")
     return percents
