@@ -1,0 +1,53 @@
+"""A real PostgreSQL for the whole session, and a clean register for each test that asks."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from include.register.session import migrate
+from local.postgres import Postgres, PostgresError
+
+_NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A server of its own; it ends with the test process, however that ends."""
+    server = Postgres(tmp_path_factory.mktemp("postgres"), durable=False)
+    try:
+        server.start()
+    except PostgresError as error:
+        server.stop()
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"NO DATABASE, NOT TESTED: {error}")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def register_template(postgres: Postgres) -> str:
+    """The name of a migrated register that nobody connects to: new ones are copies of it."""
+    postgres.create_database("register_template")
+    migrate(postgres.url("register_template"))
+    return "register_template"
+
+
+@pytest.fixture(scope="session")
+def register_url(postgres: Postgres, register_template: str) -> str:
+    """The URL of a register that the session's tests share."""
+    postgres.create_database("register_shared", template=register_template)
+    return postgres.url("register_shared")
+
+
+@pytest.fixture
+def register(postgres: Postgres, register_template: str) -> Iterator[str]:
+    """The URL of an empty, migrated register for this test alone."""
+    name = f"register_{next(_NUMBERS)}"
+    postgres.create_database(name, template=register_template)
+    yield postgres.url(name)
+    postgres.drop_database(name)
