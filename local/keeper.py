@@ -65,8 +65,11 @@ class Keeper:
         """
         if self._process is not None:
             return
-        with self._lock.open("ab") as lock:
+        with self._lock.open("a+b") as lock:
             self._take(lock.fileno())
+            lock.truncate(0)
+            lock.write(str(os.getpid()).encode())
+            lock.flush()
             self._process = subprocess.Popen(
                 [sys.executable, "-S", "-E", str(Path(__file__).resolve())],
                 stdin=subprocess.PIPE,
@@ -145,8 +148,11 @@ class Keeper:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
             except BlockingIOError as error:
-                if time.monotonic() > deadline:
-                    raise KeeperError(f"Something is already running in {self._lock.parent}; stop it first.") from error
+                holder = self._lock.read_text(encoding="ascii")
+                if time.monotonic() > deadline or (holder and Path(f"/proc/{holder}").exists()):
+                    raise KeeperError(
+                        f"Process {holder or '?'} already runs what lies in {self._lock.parent}; stop it first."
+                    ) from error
                 time.sleep(0.1)
 
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
@@ -234,7 +240,9 @@ class _Household:
                     start_new_session=True,
                     # Should the keeper itself be killed, its children are told at once.
                     preexec_fn=lambda: self._libc.prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0),
-                    **({"user": order["user"], "group": order["user"], "extra_groups": []} if order["user"] else {}),
+                    user=order["user"],
+                    group=order["user"],
+                    extra_groups=[] if order["user"] else None,
                 )
         except (OSError, subprocess.SubprocessError, LookupError) as error:
             self._tell({"failed": name, "reason": str(error)})
@@ -271,8 +279,8 @@ class _Household:
             for pid in others:
                 _signal(pid, signal.SIGKILL)
             self._until(lambda: not self._others(), 1.0)
-        for pid, number in self._last.items():
-            _signal(pid, number)
+        for pid, last in self._last.items():
+            _signal(pid, last)
         self._until(lambda: not self._last, LAST_GRACE_SECONDS)
         while remaining := descendants(os.getpid()):
             for pid in remaining:

@@ -153,7 +153,9 @@ class Postgres:
             text=True,
             errors="replace",
             check=False,
-            **({"user": account, "group": account, "extra_groups": []} if account else {}),
+            user=account,
+            group=account,
+            extra_groups=[] if account else None,
         )
         if done.returncode:
             told = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()

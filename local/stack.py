@@ -1,6 +1,6 @@
 """The whole installation on one machine: databases, Airflow's processes, storage, mail catcher.
 
-Everything lives in one data folder and answers on 127.0.0.1 only. ``python -m local.stack [folder]`` runs it until Ctrl-C.
+Everything lives in one data folder and answers on 127.0.0.1 only. ``python -m local up`` runs it until Ctrl-C.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from local.ports import HOST, PortInUse, Ports
 from local.postgres import Postgres, PostgresError
 
 ROOT = Path(__file__).resolve().parent.parent
-DATA = ROOT / "data"
+DATA = ROOT / "data" / "up"  # the installation for real use; demos and rehearsals have folders of their own
 
 ROLES = {
     "admin": "admin",
@@ -100,7 +100,7 @@ class Stack:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.stop()
 
     def start(self) -> None:
@@ -171,7 +171,7 @@ class Stack:
             "CORE__FERNET_KEY": self._secret("fernet"),
             "CORE__AUTH_MANAGER": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
             "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in ROLES.items()),
-            "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": self._passwords_file,
+            "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": self.passwords_file,
             "CORE__EXECUTION_API_SERVER_URL": f"{self.api_url}/execution/",
             "DATABASE__SQL_ALCHEMY_CONN": self.metadata_url,
             "LOGGING__BASE_LOG_FOLDER": home / "logs",
@@ -199,7 +199,8 @@ class Stack:
         }
 
     @property
-    def _passwords_file(self) -> Path:
+    def passwords_file(self) -> Path:
+        """Where the users' passwords lie (JSON, name → password), readable to its owner only."""
         return self.data / "secrets" / "passwords.json"
 
     def _start(self) -> None:
@@ -235,10 +236,10 @@ class Stack:
 
     def _make_users(self) -> None:
         known: dict[str, str] = {}
-        if self._passwords_file.exists():
-            known = json.loads(self._passwords_file.read_text(encoding="utf-8") or "{}")
+        if self.passwords_file.exists():
+            known = json.loads(self.passwords_file.read_text(encoding="utf-8") or "{}")
         self.users = {name: known.get(name) or secrets.token_urlsafe(12) for name in ROLES}
-        _write_private(self._passwords_file, json.dumps(self.users, indent=1) + "\n")
+        _write_private(self.passwords_file, json.dumps(self.users, indent=1) + "\n")
 
     def _secret(self, name: str) -> str:
         """Return a key of 32 random bytes that stays the same for this installation."""
@@ -317,28 +318,3 @@ def _write_private(path: Path, text: str) -> None:
     with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
     unfinished.replace(path)
-
-
-def main() -> int:
-    """Run a stack in the folder named on the command line until a signal comes."""
-    import signal
-    import threading
-
-    over = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: over.set())
-    began = time.monotonic()
-    stack = Stack(Path(sys.argv[1]) if len(sys.argv) > 1 else DATA / "up")
-    try:
-        with stack:
-            print(f"Airflow answers at {stack.api_url} after {time.monotonic() - began:.0f} s. Ctrl-C stops it.", flush=True)
-            while not over.wait(2):
-                stack.check()
-    except StackError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,57 @@
+# Everything a developer or operator starts. "make help" lists it.
+PYTHON ?= python3
+SCENARIO ?= coffee-roastery
+OUT ?= data/rehearsals
+ARGS ?=
+RUN := .venv/bin/python -m
+UV := $(shell command -v uv 2>/dev/null || echo .venv/bin/uv)
+LOCK := pip compile --universal --generate-hashes --python-version 3.10
+
+export PYTHONPATH := $(CURDIR)
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev demo up open rehearse test bench lint lock clean
+
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "PYTHON=python3.12  another Python;  PORT_BASE=18080  other ports;  DATA=folder  another data folder (up, open)"
+
+setup: ## the virtual environment and the locked packages
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found: install Python 3.10 to 3.13, or name one with PYTHON=…" >&2; exit 1; }
+	@$(PYTHON) local/setup.py
+
+setup-dev:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found: install Python 3.10 to 3.13, or name one with PYTHON=…" >&2; exit 1; }
+	@$(PYTHON) local/setup.py --dev
+
+demo: setup ## plays scenarios on a running Airflow and keeps it up: SCENARIO="coffee-roastery path/to/file.yaml"
+	@$(RUN) rehearsal demo $(SCENARIO)
+
+up: setup ## the same installation for real use, without players
+	@$(RUN) local up
+
+open: setup ## registers an intake form with "make up" and starts its engagement: FILE=form.yaml
+	@test -n "$(FILE)" || { echo "Which form? make open FILE=form.yaml" >&2; exit 2; }
+	@$(RUN) local.open "$(FILE)"
+
+rehearse: setup ## plays scenarios on a fresh installation, checks how they end: SCENARIO=… OUT=folder
+	@$(RUN) rehearsal run --out "$(OUT)" $(SCENARIO)
+
+test: setup-dev ## all tests: ARGS="-k calendar"
+	@$(RUN) pytest $(ARGS)
+
+bench: setup-dev ## measures how fast the process moves
+	@$(RUN) rehearsal bench
+
+lint: setup-dev ## style and types
+	@$(RUN) ruff check .
+	@$(RUN) mypy
+
+lock: setup-dev ## renews requirements.txt and requirements-dev.txt: ARGS=--upgrade
+	$(UV) $(LOCK) $(ARGS) pyproject.toml -o requirements.txt
+	$(UV) $(LOCK) $(ARGS) --group dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+
+clean: ## removes the virtual environment, caches and what demos left; keeps data/up
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@test ! -d data || find data -mindepth 1 -maxdepth 1 ! -name up -exec rm -rf {} +
+	@find . -name __pycache__ -not -path "./data/*" -prune -exec rm -rf {} +

@@ -1,0 +1,50 @@
+"""``python -m local up``: run the installation for real use, until Ctrl-C or the terminal closes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from local.stack import DATA, Stack, StackError
+
+
+def up() -> int:
+    """Start the stack in DATA, say where everything is, and stay until a signal comes; returns the exit code."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    stack = Stack(Path(os.environ.get("DATA") or DATA))
+    print("Starting …", flush=True)
+    began = time.monotonic()
+    try:
+        with stack:
+            print(
+                f"Airflow       {stack.api_url} ({time.monotonic() - began:.0f} s)\n"
+                f"Mail catcher  {stack.catcher_url} (SMTP on port {stack.ports.smtp})\n"
+                f"Storage       {stack.storage}\n"
+                f"Passwords     {stack.passwords_file}\n"
+                "make open FILE=… opens an engagement from another terminal. Ctrl-C stops everything.",
+                flush=True,
+            )
+            while True:
+                time.sleep(2)
+                stack.check()
+    except KeyboardInterrupt:
+        return 0
+    except StackError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command named on the command line."""
+    if arguments != ["up"]:
+        print("Usage: python -m local up", file=sys.stderr)
+        return 2
+    return up()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
