@@ -25,6 +25,7 @@ class Letter:
     attachments: tuple[str, ...]
     engagement: str
     request: str
+    text: str = ""
 
 
 class Mailbox:
@@ -48,6 +49,7 @@ def read_letter(path: Path) -> Letter:
     recipients = getaddresses([str(value) for value in message.get_all("To", [])])
     tag = _TAG.search(str(message.get("Reply-To", "")))
     date = str(message.get("Date", ""))
+    body = message.get_body(("plain", "html"))
     return Letter(
         path=path,
         message_id=str(message.get("Message-ID", "")).strip(),
@@ -57,4 +59,5 @@ def read_letter(path: Path) -> Letter:
         attachments=tuple(part.get_filename() or "" for part in message.iter_attachments()),
         engagement=tag.group(1).upper() if tag else "",
         request=tag.group(2).lower() if tag else "",
+        text=body.get_content() if body is not None else "",
     )

@@ -268,7 +268,8 @@ def engagement_of(run_id: str) -> str:
 def decide(scenario: Scenario, asked: AskedDecision, *, decided: int) -> Choice:
     """Return what staff decide; ``decided`` is how often this gate was decided before."""
     staff, gate = scenario.staff, asked.gate
-    option, entries, note = _plain_yes(gate), {}, ""
+    option, note = _plain_yes(gate), ""
+    entries: dict[str, Any] = {}
     if gate == "first_meeting":
         option = "yes" if staff.first_meeting else "no"
     elif gate == "information_review":
@@ -308,7 +309,9 @@ def _as_decided(decision: Decision) -> tuple[str, dict[str, Any]]:
     return decision.option, {"reason": decision.reason or None}
 
 
-QUOTE_BY_DEFAULT = {"net_vnd": 150_000_000, "vat_percent": 8, "reserve_days": 5, "instalments_percent": [50, 50]}
+QUOTE_BY_DEFAULT: dict[str, Any] = {
+    "net_vnd": 150_000_000, "vat_percent": 8, "reserve_days": 5, "instalments_percent": [50, 50],
+}  # fmt: skip
 
 
 def _quote(scenario: Scenario, number: int) -> dict[str, Any]:

@@ -48,7 +48,8 @@ class Progress:
     def letter(self, letter: Letter, template: str) -> None:
         """A mail arrived."""
         more = f"  [{', '.join(letter.attachments)}]" if letter.attachments else ""
-        self.say(f"  ✉ {', '.join(letter.to)}: {letter.subject}{more}", style="yellow" if template == "reminder" else "cyan")
+        style = "yellow" if template in ("reminder", "digest") else "cyan"
+        self.say(f"  ✉ {', '.join(letter.to)}: {letter.subject}{more}", style=style)
 
     def document(self, document: FiledDocument) -> None:
         """A document was made or received."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -136,10 +137,8 @@ class Rehearsal:
             return
         run_id = f"reminders__{day.isoformat()}"
         conf = {"since": since.isoformat(), "day": day.isoformat()}
-        try:
+        with suppress(Conflict):
             self.airflow.trigger("reminders", run_id, conf)
-        except Conflict:
-            pass
         began = self.clock()
         while (state := str(self.airflow.run("reminders", run_id)["state"])) != "success":
             if state == "failed":
@@ -160,16 +159,19 @@ class Rehearsal:
 
     def _release(self, day: date) -> bool:
         """Start the planned runs whose day has come: queue them again under the same id, for now."""
-        due = [run for run in self.register.planned_runs(self.ids) if run.day <= day and run.run_id not in self._released]
-        for run in due:
+        released = False
+        for run in self.register.planned_runs(self.ids):
+            if run.day > day or run.run_id in self._released:
+                continue
             try:
                 self.airflow.delete_run(run.dag_id, run.run_id)
             except NotFound:
                 continue  # planned in the register, not queued in Airflow yet: the next look finds it
             self.airflow.trigger(run.dag_id, run.run_id, {"engagement_id": run.engagement_id})
             self._released.add(run.run_id)
+            released = True
             self.progress.say(f"{run.run_id} bắt đầu")
-        return bool(due)
+        return released
 
     def _over(self) -> bool:
         if len(self.opened) < len(self.scenarios) or self._people.deeds or self.register.planned_runs(self.ids):
@@ -305,8 +307,11 @@ class Rehearsal:
                  if engagement_of(task["dag_run_id"]) in self.ids]  # fmt: skip
         parts = [f"{id_} ({status})" for id_, status in self.register.statuses(self.ids).items()]
         parts += [f"{task['dag_run_id']}/{task['task_id']} is {task['state']}" for task in tasks]
-        parts += [f"{request.engagement_id}/{request.key} was asked {request.times_asked} times, no mail asks for it"
-                  for request in self.register.open_requests(self.ids) if not self._people.is_planned(request)]  # fmt: skip
+        parts += [
+            f"{request.engagement_id}/{request.key} was asked {request.times_asked} times, but no mail says so"
+            for request in self.register.open_requests(self.ids)
+            if not self._people.is_planned(request)
+        ]
         return "; ".join(parts) or "no engagement"
 
 

@@ -46,15 +46,18 @@ def write_results(
     """
     out.mkdir(parents=True, exist_ok=True)
     results = []
-    for folder, (scenario, engagement_id) in zip(_folders(played, out), played):
+    (out / RESULT).unlink(missing_ok=True)
+    for folder, (scenario, engagement_id) in zip(_folders(played, out), played, strict=True):
         folder.mkdir(parents=True, exist_ok=True)
+        for earlier in ("documents", "mails"):
+            shutil.rmtree(folder / earlier, ignore_errors=True)
         result = make_result(session, scenario, engagement_id, storage=storage, letters=letters, calendar=calendar,
                              out=folder)  # fmt: skip
         _write(folder / RESULT, result)
         results.append(result)
     if len(results) > 1:
         _write(out / RESULT, [{"scenario": folder.name, **_below(result, folder.name)}
-                              for folder, result in zip(_folders(played, out), results)])  # fmt: skip
+                              for folder, result in zip(_folders(played, out), results, strict=True)])  # fmt: skip
     return results
 
 
@@ -140,7 +143,9 @@ def _iso(day: date | None) -> str | None:
 
 def _stages(session: Session, engagement_id: str, calendar: WorkingCalendar) -> list[dict[str, Any]]:
     periods = session.scalars(
-        select(StagePeriod).where(StagePeriod.engagement_id == engagement_id).order_by(StagePeriod.opened, StagePeriod.id)
+        select(StagePeriod)
+        .where(StagePeriod.engagement_id == engagement_id)
+        .order_by(StagePeriod.opened, StagePeriod.id)
     )
     return [
         {"stage": p.stage, "round": p.round, "opened": p.opened.isoformat(), "due": p.due.isoformat(),
@@ -171,14 +176,14 @@ def _documents(session: Session, engagement_id: str, storage: Path, out: Path) -
 def _mails(session: Session, engagement_id: str, letters: Sequence[Letter], out: Path) -> list[dict[str, Any]]:
     """List what the mail catcher received of this engagement; key and stage come from the ledger's row.
 
-    A mail that tells of several engagements (a digest) stands in the result of each.
+    A mail that tells of several engagements (a digest) stands in the result of each that it names.
     """
     ledger = {row.message_id: row for row in session.scalars(
         select(Mail).where((Mail.engagement_id == engagement_id) | Mail.engagement_id.is_(None)))}  # fmt: skip
     listed = []
     for letter in letters:
         row = ledger.get(letter.message_id)
-        if row is None:
+        if row is None or (row.engagement_id is None and engagement_id not in letter.text):
             continue
         copied = PurePosixPath("mails") / letter.path.name
         (out / copied).parent.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from include.engagement import process
+from include.engagement.appraisal import Scorecard, tally
 from include.engagement.calendar import working_calendar
 from include.engagement.errors import InvalidInput, Problem
 from include.engagement.form import check_form
@@ -192,9 +193,10 @@ def _structure_problems(data: Any, line_of: LineOf) -> Iterator[Problem]:
 
 
 def _reason(error: ValidationError) -> str:
-    wanted = error.validator_value
+    wanted: Any = error.validator_value
+    schema: Any = error.schema
     if error.validator == "type":
-        kinds = wanted if isinstance(wanted, list) else [wanted]
+        kinds = [str(kind) for kind in (wanted if isinstance(wanted, list) else [wanted])]
         return "phải là " + " hoặc ".join(_TYPES.get(kind, kind) for kind in kinds)
     reasons: dict[str, str] = {
         "enum": f"phải là một trong: {', '.join(map(str, wanted))}" if isinstance(wanted, list) else "",
@@ -205,7 +207,7 @@ def _reason(error: ValidationError) -> str:
         "minLength": "không được để trống",
         "minProperties": "không được để trống",
         "format": "phải là ngày dạng YYYY-MM-DD",
-        "anyOf": f"phải là {error.schema.get('title', '')}",
+        "anyOf": f"phải là {schema.get('title', '')}",
     }
     return reasons.get(str(error.validator)) or f"không hợp lệ ({error.message})"
 
@@ -473,12 +475,11 @@ def _appraisal_problems(scenario: Scenario, problem: ProblemAt) -> Iterator[Prob
 
 
 def passes(appraisal: Appraisal) -> bool:
-    """Say whether the council's points reach the pass mark on the weighted mean."""
+    """Say whether the council's points pass, by the firm's own rule."""
     if appraisal.scores is None:
         return True
-    weights = {criterion.key: criterion.weight for criterion in process.CRITERIA}
-    total = sum(given * weights[key] for points in appraisal.scores.values() for key, given in points.items())
-    return total >= process.PASS_MARK * sum(weights.values()) * len(appraisal.scores)
+    cards = [Scorecard(member, True, points, "") for member, points in appraisal.scores.items()]
+    return tally(cards).passed
 
 
 def _after_the_end(scenario: Scenario, data: dict[str, Any], problem: ProblemAt) -> Iterator[Problem]:
