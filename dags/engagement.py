@@ -19,7 +19,10 @@ Khởi động lại (clear) một việc không gửi thư lần hai và không
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, Label, Param, TaskGroup
+from itertools import pairwise
+from typing import NamedTuple
+
+from airflow.sdk import DAG, Param, TaskGroup
 
 from include.engagement import process
 from operators.case import Step
@@ -37,9 +40,16 @@ def stage(key: str) -> TaskGroup:
     return TaskGroup(key, group_display_name=process.STAGES[key].title.vi, prefix_group_id=True)
 
 
-def appraisal_round(number: int) -> tuple[TaskGroup, SignOff]:
+class Round(NamedTuple):
+    """Where a round of delivery and appraisal begins and ends."""
+
+    deliver: ClientRequest
+    conclude: SignOff
+
+
+def appraisal_round(number: int) -> Round:
     """Lay out a round of delivery and appraisal; its body is the same in every round."""
-    with TaskGroup(f"round_{number}", group_display_name=f"Vòng {number}: thực hiện và thẩm định") as group:
+    with TaskGroup(f"round_{number}", group_display_name=f"Vòng {number}: thực hiện và thẩm định"):
         with stage("delivery"):
             deliver = ClientRequest(
                 task_id="await_deliverables", kind="delivery", number=number,
@@ -49,15 +59,12 @@ def appraisal_round(number: int) -> tuple[TaskGroup, SignOff]:
             score = SignOff.partial(
                 task_id="score", gate="scorecard", number=number, task_display_name="Phiếu thẩm định",
             ).expand(who=[member.key for member in process.COUNCIL])  # fmt: skip
-            last = number == process.APPRAISAL_ROUNDS + process.GRANTED_ROUNDS
             conclude = SignOff(
                 task_id="conclude", gate="reserve_exhausted", number=number,
                 task_display_name="Kết luận của hội đồng",
-                routes={"pass": "handover.hand_over_1", "terminate": "terminate"}
-                | ({} if last else {"rework": f"round_{number + 1}.delivery.await_deliverables"}),
             )  # fmt: skip
         deliver >> score >> conclude
-    return group, conclude
+    return Round(deliver, conclude)
 
 
 with DAG(
@@ -95,9 +102,6 @@ with DAG(
             SignOff(
                 task_id=f"review_information_{number}", gate="information_review", number=number,
                 task_display_name="Thẩm tra thông tin" if number == 1 else f"Thẩm tra thông tin lần {number}",
-                routes={"accept": "contract.decide", "refuse": "refuse"}
-                | ({"ask_again": f"information.request_information_{number + 1}"}
-                   if number < process.INFORMATION_ROUNDS else {}),
             )
             for number in range(1, process.INFORMATION_ROUNDS + 1)
         ]  # fmt: skip
@@ -105,7 +109,6 @@ with DAG(
     with stage("contract"):
         decide = SignOff(
             task_id="decide", gate="decision", task_display_name="Họp quyết định", trigger_rule=ANY_BRANCH,
-            routes={"accept": "contract.draw_up_quote_1", "decline": "decline"},
         )  # fmt: skip
         quotes = [
             SignOff(
@@ -118,8 +121,6 @@ with DAG(
             ClientRequest(
                 task_id=f"agree_quote_{number}", kind="quote", number=number,
                 task_display_name="Khách trả lời báo giá" if number == 1 else f"Khách trả lời báo giá lần {number}",
-                routes={"accept": "contract.sign_contract_1", "decline": "part"}
-                | ({"negotiate": f"contract.draw_up_quote_{number + 1}"} if number < process.QUOTE_ROUNDS else {}),
             )
             for number in range(1, process.QUOTE_ROUNDS + 1)
         ]  # fmt: skip
@@ -134,8 +135,6 @@ with DAG(
             SignOff(
                 task_id=f"check_signed_contract_{number}", gate="contract_check", number=number,
                 task_display_name="Kiểm tra hợp đồng đã ký" if number == 1 else "Kiểm tra hợp đồng ký lại",
-                routes={"accept": "round_1.delivery.await_deliverables"}
-                | ({"ask_again": f"contract.sign_contract_{number + 1}"} if number < process.SIGNATURE_ROUNDS else {}),
             )
             for number in range(1, process.SIGNATURE_ROUNDS + 1)
         ]  # fmt: skip
@@ -148,8 +147,6 @@ with DAG(
                 task_id=f"hand_over_{number}", kind="handover", number=number,
                 trigger_rule=ANY_BRANCH,
                 task_display_name="Bàn giao" if number == 1 else f"Bàn giao lại lần {number - 1}",
-                routes={"accept": "handover.conclude"}
-                | ({"changes": f"handover.make_changes_{number}"} if number < process.HANDOVER_ROUNDS else {}),
             )
             for number in range(1, process.HANDOVER_ROUNDS + 1)
         ]  # fmt: skip
@@ -187,32 +184,40 @@ with DAG(
     )  # fmt: skip
 
     [meet, complete_intake] >> requests[0]
-    for request, review in zip(requests, reviews):
-        request >> review >> Label("chấp nhận") >> decide
-        review >> Label("từ chối") >> refuse
-    for review, again in zip(reviews, requests[1:]):
-        review >> Label("yêu cầu bổ sung") >> again
 
-    decide >> Label("nhận") >> quotes[0]
-    decide >> Label("không nhận") >> decline
-    for quote, negotiation in zip(quotes, negotiations):
-        quote >> negotiation >> Label("đồng ý") >> signatures[0]
-        negotiation >> Label("không đồng ý") >> part
-    for negotiation, next_quote in zip(negotiations, quotes[1:]):
-        negotiation >> Label("thương lượng") >> next_quote
-    for signature, check in zip(signatures, signature_checks):
-        signature >> check >> Label("hợp lệ") >> rounds[0][0]
-    for check, again in zip(signature_checks, signatures[1:]):
-        check >> Label("ký lại") >> again
+    for request, review in zip(requests, reviews, strict=True):
+        request >> review
+        review.when("accept", "chấp nhận", decide)
+        review.when("refuse", "từ chối", refuse)
+    for review, request_again in zip(reviews, requests[1:], strict=False):
+        review.when("ask_again", "yêu cầu bổ sung", request_again)
 
-    for _, conclude in rounds:
-        conclude >> Label("đạt") >> handovers[0]
-        conclude >> Label("chấm dứt") >> terminate
-    for (_, conclude), (next_round, _) in zip(rounds, rounds[1:]):
-        conclude >> Label("không đạt: làm lại trong thời gian dự trù") >> next_round
+    decide.when("accept", "nhận thực hiện", quotes[0])
+    decide.when("decline", "không nhận", decline)
+
+    for quote, negotiation in zip(quotes, negotiations, strict=True):
+        quote >> negotiation
+        negotiation.when("accept", "đồng ý", signatures[0])
+        negotiation.when("decline", "không đồng ý", part)
+    for negotiation, next_quote in zip(negotiations, quotes[1:], strict=False):
+        negotiation.when("negotiate", "thương lượng", next_quote)
+
+    for signature, check in zip(signatures, signature_checks, strict=True):
+        signature >> check
+        check.when("accept", "hợp lệ", rounds[0].deliver)
+    for check, sign_again in zip(signature_checks, signatures[1:], strict=False):
+        check.when("ask_again", "ký lại", sign_again)
+
+    for this_round in rounds:
+        this_round.conclude.when("pass", "đạt", handovers[0])
+        this_round.conclude.when("terminate", "chấm dứt", terminate)
+    for this_round, next_round in pairwise(rounds):
+        this_round.conclude.when("rework", "không đạt: làm lại trong thời gian dự trù", next_round.deliver)
 
     for handover in handovers:
-        handover >> Label("nghiệm thu") >> settle
-    for handover, change, next_handover in zip(handovers, changes, handovers[1:]):
-        handover >> Label("yêu cầu chỉnh sửa") >> change >> next_handover
+        handover.when("accept", "nghiệm thu", settle)
+    for handover, change, next_handover in zip(handovers, changes, handovers[1:], strict=False):
+        handover.when("changes", "yêu cầu chỉnh sửa", change)
+        change >> next_handover
+
     settle >> [monitor, care]

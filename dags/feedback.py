@@ -6,7 +6,7 @@ Lượt chạy đầu (`KHV-2026-0042__feedback-1`) gửi phiếu đánh giá; c
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, Label, TaskGroup
+from airflow.sdk import DAG, TaskGroup
 
 from include.engagement import process
 from operators.case import Step
@@ -31,12 +31,11 @@ with DAG(
         )
         begin = Step(
             task_id="begin", action="feedback:kind_of_contact", number=None, task_display_name="Đến kỳ liên hệ",
-            routes={"evaluation": "feedback.await_evaluation", "care": "feedback.call_client"},
         )  # fmt: skip
         evaluate = ClientRequest(
             task_id="await_evaluation", kind="evaluation", number=None, task_display_name="Chờ phiếu đánh giá"
         )
         call = SignOff(task_id="call_client", gate="care_call", number=None, task_display_name="Gọi điện chăm sóc")
     schedule_next
-    begin >> Label("phiếu đánh giá") >> evaluate
-    begin >> Label("chăm sóc định kỳ") >> call
+    begin.when("evaluation", "phiếu đánh giá", evaluate)
+    begin.when("care", "chăm sóc định kỳ", call)

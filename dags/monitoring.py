@@ -1,7 +1,7 @@
 """# Theo dõi thực hiện kế hoạch
 
-Chỉ có ở hợp đồng mua dịch vụ cộng thêm này. Mỗi lần theo dõi là một lượt chạy (`KHV-2026-0042__monitoring-2`), tự bắt đầu
-vào ngày đã hẹn. Khách gửi số liệu; nhân viên nhận xét tại **Required Actions**; khách nhận báo cáo và góp ý.
+Chỉ có ở hợp đồng mua dịch vụ cộng thêm này. Mỗi lần theo dõi là một lượt chạy (`KHV-2026-0042__monitoring-2`), tự
+bắt đầu vào ngày đã hẹn. Khách gửi số liệu; nhân viên nhận xét tại **Required Actions**; khách nhận báo cáo và góp ý.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """# Nhắc việc
 
-Chạy 8 giờ sáng mỗi ngày; ngày nghỉ thì không gửi gì. Khách được nhắc trước hạn, đúng hạn và sau hạn; sau đó người phụ trách
-rồi giám đốc được báo. Nhân viên nhận một thư tổng hợp mỗi ngày. Mỗi lời nhắc chỉ gửi một lần, chạy lại không gửi lại.
+Chạy 8 giờ sáng mỗi ngày; ngày nghỉ thì không gửi gì. Khách được nhắc trước hạn, đúng hạn và sau hạn; sau đó người phụ
+trách rồi giám đốc được báo. Nhân viên nhận một thư tổng hợp mỗi ngày. Mỗi lời nhắc chỉ gửi một lần, chạy lại không gửi lại.
 """
 
 from __future__ import annotations

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseHook, BaseOperator
+from airflow.sdk import BaseHook, BaseOperator, Label
 from airflow.sdk.bases.skipmixin import SkipMixin
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
@@ -64,15 +64,23 @@ class CaseOperator(BaseOperator, SkipMixin):
     """A task of one engagement.
 
     ``number`` is the round; None: the number of the planned run (a monitoring visit, a contact) that it runs in.
-    ``routes`` maps outcomes to the task or group that follows; without it, whatever is downstream does.
+    Where outcomes part ways, ``when`` says which task follows which; else whatever is downstream does.
     """
 
     inherits_from_skipmixin = True
 
-    def __init__(self, *, number: int | None = 1, routes: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+    def __init__(self, *, number: int | None = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.number = number
-        self.routes = dict(routes or {})
+        self.routes: dict[str, str] = {}
+
+    def when(self, outcome: str, label: str, followed: BaseOperator) -> None:
+        """Lay the edge to the task that follows ``outcome``, labelled for the graph.
+
+        Not ``>> Label(…) >>``: between tasks of different groups Airflow turns both ends into their whole groups.
+        """
+        self.routes[outcome] = followed.task_id
+        self.set_downstream(followed, edge_modifier=Label(label))
 
     @contextmanager
     def case(self, context: Context) -> Iterator[Case]:
@@ -122,7 +130,10 @@ def engagement_of(context: Context) -> str:
 
 
 class Step(CaseOperator):
-    """Work that waits for nobody: ``action`` names a function of ``include.casework`` (``handover:conclude``)."""
+    """Work that waits for nobody: ``action`` names a function of ``include.casework`` (``handover:conclude``).
+
+    The function gets the case and the round, and returns the outcome where ways part.
+    """
 
     def __init__(self, *, action: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -133,5 +144,5 @@ class Step(CaseOperator):
         module, _, function = self.action.partition(":")
         act = getattr(import_module(f"include.casework.{module}"), function)
         with self.case(context) as case:
-            outcome = act(case, self.round(case, context)) if self.routes else act(case)
+            outcome = act(case, self.round(case, context))
         self.go_on(context, outcome)

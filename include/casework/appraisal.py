@@ -105,7 +105,7 @@ def follow_director(case: Case, answer: Answer) -> str:
     return "rework"
 
 
-def terminate(case: Case) -> None:
+def terminate(case: Case, number: int) -> None:
     """End the contract with a letter to the client."""
     rows = (sign_off(case, "reserve_exhausted", number) for number in range(LAST_ROUND, 0, -1))
     row = next((row for row in rows if row is not None), None)

@@ -37,7 +37,7 @@ def decide(case: Case, answer: Answer) -> str:
     return answer.decision
 
 
-def decline(case: Case) -> None:
+def decline(case: Case, number: int) -> None:
     """Tell the client that the firm does not take the engagement on, and close it."""
     decision = sign_off(case, "decision", 1)
     assert decision is not None
@@ -115,7 +115,7 @@ def quote_answered(case: Case, request: Request) -> str:
     return outcome
 
 
-def part(case: Case) -> None:
+def part(case: Case, number: int) -> None:
     """The client declined the quote: thank them and close."""
     post(case, "client_declined", "client_declined")
     case.close("declined_by_client")

@@ -87,7 +87,7 @@ def changes_made(case: Case, answer: Answer) -> str:
     return "done"
 
 
-def conclude(case: Case) -> None:
+def conclude(case: Case, number: int) -> None:
     """Write acceptance and liquidation minutes, send them, and close the engagement as completed."""
     made = [
         case.document(key, "conclusion", deliverables=deliverables(case, case.language))

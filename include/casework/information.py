@@ -91,7 +91,7 @@ def review(case: Case, answer: Answer) -> str:
     return answer.decision
 
 
-def refuse(case: Case) -> None:
+def refuse(case: Case, number: int) -> None:
     """Close the engagement with a courteous letter; the dossier of reasons stays with the firm."""
     review_row = next(
         row for number in range(1, process.INFORMATION_ROUNDS + 1)
