@@ -53,7 +53,7 @@ class PendingSignOff:
 
 
 class AirflowApi:
-    """One user's access to Airflow at ``url``. Logs in at the first request and again when its token is no longer good."""
+    """One user's access to Airflow at ``url``; logs in at the first request, and again when its token has expired."""
 
     def __init__(self, url: str, username: str, password: str) -> None:
         self._login = {"username": username, "password": password}
@@ -153,7 +153,7 @@ class AirflowApi:
         return [_pending(row) for row in self._pages(path, "hitl_details", response_received="false")]
 
     def answer(self, pending: PendingSignOff, option: str, params: Mapping[str, Any] | None = None) -> None:
-        """Answer a sign-off with one of its options. Raises Conflict if it was answered before, NotFound if it is gone."""
+        """Answer a sign-off with one of its options. Raises Conflict if it was answered, NotFound if it is gone."""
         path = (
             f"/dags/{_id(pending.dag_id)}/dagRuns/{_id(pending.run_id)}"
             f"/taskInstances/{_id(pending.task_id)}/{pending.map_index}/hitlDetails"

@@ -6,7 +6,7 @@ its descendants and then itself. As the *subreaper* of its descendants it inheri
 sessions of their own: that is how LocalExecutor's workers, which Airflow leaves behind, are found. Linux only, standard
 library only.
 
-One JSON object a line goes each way. To the keeper: ``{"start": {"name", "argv", "env", "cwd", "log", "user", "last"}}``.
+One JSON object a line goes each way. To it: ``{"start": {"name", "argv", "env", "cwd", "log", "user", "last"}}``.
 From it: ``{"started": name, "pid"}``, ``{"failed": name, "reason"}`` and ``{"ended": name, "code"}``.
 """
 

@@ -1,7 +1,7 @@
-"""A mail server for demos and rehearsals: takes every message over SMTP, keeps it, delivers nothing, shows it on a page.
+"""A mail server for demos and rehearsals: takes messages over SMTP, keeps them, delivers nothing, shows them on a page.
 
-``python -m local.mail_catcher FOLDER --smtp-port N --page-port N``. A message becomes ``<number>-<message id>.eml``, byte for
-byte what came after DATA; its envelope lies beside it in ``<number>-<message id>.json`` and is there first.
+``python -m local.mail_catcher FOLDER --smtp-port N --page-port N``. A message becomes ``<number>-<message id>.eml``,
+byte for byte what came after DATA; its envelope lies beside it in ``<number>-<message id>.json`` and is there first.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.35rem .
 vertical-align:top}pre{white-space:pre-wrap;background:#f6f6f6;padding:1rem}iframe{width:100%;height:40rem;
 border:1px solid #ddd;background:#fff}small{color:#666}"""
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; base-uri 'none'; form-action 'none'"
-MAIL_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+MAIL_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'"
 
 
 class _Page(BaseHTTPRequestHandler):

@@ -28,7 +28,7 @@ class Ports:
         base = os.environ.get("PORT_BASE", "").strip()
         if not base:
             return cls()
-        if not base.isdigit() or not 1024 <= int(base) <= 65533:
+        if not (base.isascii() and base.isdigit()) or not 1024 <= int(base) <= 65533:
             raise ValueError(f"PORT_BASE must be a number from 1024 to 65533, not {base!r}.")
         return cls(int(base), int(base) + 1, int(base) + 2)
 

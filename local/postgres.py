@@ -35,8 +35,8 @@ class PostgresError(Exception):
 class Postgres:
     """One PostgreSQL server whose files live in ``data``.
 
-    ``durable=False`` gives up safety against a crash of the machine for speed: for tests and rehearsals. With ``keeper``
-    the server belongs to that keeper and ends with it; without, it gets one of its own.
+    ``durable=False`` gives up safety against a crash of the machine for speed: for tests and rehearsals. With
+    ``keeper`` the server belongs to that keeper and ends with it; without, it gets one of its own.
     """
 
     def __init__(self, data: Path, *, keeper: Keeper | None = None, durable: bool = True) -> None:

@@ -52,7 +52,7 @@ def set_up(*, dev: bool) -> None:
     free = shutil.disk_usage(ROOT).free
     if free < NEEDED_BYTES:
         raise SetupError(
-            f"Only {free / 1e9:.1f} GB are free on the disk of {ROOT}; set-up needs {NEEDED_BYTES / 1e9:.0f} GB: free some."
+            f"Only {free / 1e9:.1f} GB are free on {ROOT}; {NEEDED_BYTES / 1e9:.0f} GB are needed."
         )
     _make_venv()
     installer, name = _installer()
