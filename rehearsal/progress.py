@@ -21,6 +21,7 @@ class Progress:
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False)
         self._status: Status | None = None
+        self._stages: dict[str, str] = {}
 
     def __enter__(self) -> Progress:
         if self.console.is_terminal:
@@ -45,6 +46,13 @@ class Progress:
         """An engagement was opened."""
         self.say(f"  {engagement_id}  mở hồ sơ: {title}", style="bold green")
 
+    def stage(self, engagement_id: str, stage: str) -> None:
+        """An engagement is at a stage; said when it is another than before."""
+        if stage and self._stages.get(engagement_id) != stage:
+            self._stages[engagement_id] = stage
+            number = list(process.STAGES).index(stage) + 1
+            self.say(f"  ● {engagement_id}  giai đoạn {number}: {process.STAGES[stage].title.vi}", style="bold blue")
+
     def letter(self, letter: Letter, template: str) -> None:
         """A mail arrived."""
         more = f"  [{', '.join(letter.attachments)}]" if letter.attachments else ""
@@ -53,8 +61,10 @@ class Progress:
 
     def document(self, document: FiledDocument) -> None:
         """A document was made or received."""
+        if document.key == "received/reply":
+            return
         row = process.DOCUMENTS.get(document.key)
-        title = row.title.vi if row else document.key
+        title = row.title.vi if row else "đã nhận " + document.key.removeprefix("received/")
         sign = "▤" if document.direction == "made" else "▸"
         version = f" v{document.version}" if document.version > 1 else ""
         self.say(f"  {sign} {document.engagement_id}  {title}{version}", style="dim")

@@ -170,7 +170,7 @@ class Rehearsal:
             self.airflow.trigger(run.dag_id, run.run_id, {"engagement_id": run.engagement_id})
             self._released.add(run.run_id)
             released = True
-            self.progress.say(f"{run.run_id} bắt đầu")
+            self.progress.say(f"  ▶ {run.run_id} bắt đầu", style="bold green")
         return released
 
     def _over(self) -> bool:
@@ -286,6 +286,8 @@ class Rehearsal:
             sorted(files),
             [(request.engagement_id, request.key, request.times_asked) for request in requests],
         )
+        for task in tasks:
+            self.progress.stage(engagement_of(task["dag_run_id"]), _stage_of(task["task_id"]))
         self.progress.waiting(_waited_for(tasks, requests))
         return quiet, picture
 
@@ -313,6 +315,11 @@ class Rehearsal:
             if not self._people.is_planned(request)
         ]
         return "; ".join(parts) or "no engagement"
+
+
+def _stage_of(task_id: str) -> str:
+    """Return the stage whose task group holds a task; empty for a task outside of them."""
+    return next((part for part in task_id.split(".") if part in process.STAGES), "")
 
 
 def _waited_for(tasks: list[dict[str, Any]], requests: list[OpenRequest]) -> list[str]:
