@@ -24,9 +24,7 @@ def reminder_day(row: Reminder, due: date, calendar: WorkingCalendar) -> date:
     return calendar.subtract(due, -row.offset) if row.offset < 0 else calendar.add(due, row.offset)
 
 
-def due_reminders(
-    day: date, request: OpenRequest, sent: Collection[str], calendar: WorkingCalendar
-) -> list[Reminder]:
+def due_reminders(day: date, request: OpenRequest, sent: Collection[str], calendar: WorkingCalendar) -> list[Reminder]:
     """Return the reminders to send on ``day``, in the order of the rows; at most one of each level.
 
     ``sent``: keys of the reminders already sent since the request was last asked. When sweeps were missed only the

@@ -153,9 +153,7 @@ def _left_alone(name: str) -> bool:
     return name.startswith(".") or name.casefold().endswith(UNFINISHED)
 
 
-def ready_names(
-    entries: Sequence[Entry], manifest: Mapping[str, str] | None, *, settle_seconds: float
-) -> list[str]:
+def ready_names(entries: Sequence[Entry], manifest: Mapping[str, str] | None, *, settle_seconds: float) -> list[str]:
     """Return the names of the files that are whole and may be read, in the order of ``entries``.
 
     ``manifest`` is that of the ``reply.json`` among the entries: the files it names, and the reply itself, are
