@@ -50,7 +50,8 @@ class Ports:
                 try:
                     probe.bind((HOST, port))
                 except OSError as error:
+                    other = 18080 if port < 18080 else 28080
                     raise PortInUse(
-                        f"Port {port} ({field.name}) is in use ({error.strerror}): stop what uses it, or choose others "
-                        f"with PORT_BASE, for example PORT_BASE=18080 (takes 18080, 18081 and 18082)."
+                        f"Port {port} ({field.name}) is in use: stop what uses it, or choose others with PORT_BASE, "
+                        f"for example PORT_BASE={other} (takes {other}, {other + 1} and {other + 2})."
                     ) from error

@@ -119,9 +119,11 @@ class Stack:
 
     def stop(self) -> None:
         """Stop everything that was started, and wait for it. May be called again."""
+        ours = self._keeper.pid is not None  # else what lies in the folder is another stack's
         self._keeper.close()
         self._postgres.stop()
-        (self.data / ENVIRONMENT_FILE).unlink(missing_ok=True)
+        if ours:
+            (self.data / ENVIRONMENT_FILE).unlink(missing_ok=True)
 
     def environment(self) -> dict[str, str]:
         """Return the environment for a process that works on this installation."""

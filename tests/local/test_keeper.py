@@ -37,7 +37,8 @@ from local.keeper import Keeper
 folder = Path(sys.argv[1])
 keeper = Keeper(lock=folder / "lock")
 keeper.open()
-keeper.start("unruly", [sys.executable, "-c", sys.argv[2], str(folder / "alive")], env={}, cwd=folder, log=folder / "log")
+argv = [sys.executable, "-c", sys.argv[2], str(folder / "alive")]
+keeper.start("unruly", argv, env={}, cwd=folder, log=folder / "log")
 while not (folder / "alive.ready").exists():
     time.sleep(0.02)
 print(keeper.pid, flush=True)
@@ -108,8 +109,8 @@ def test_what_must_end_last_still_lives_when_the_others_have_ended(tmp_path: Pat
     keeper = Keeper(lock=tmp_path / "lock")
     keeper.open()
     for name, number, last in (("database", 2, signal.SIGINT), ("client", 15, None)):
-        code = wait.format(number, name[0])
-        keeper.start(name, [sys.executable, "-c", code, str(said)], env={}, cwd=tmp_path, log=tmp_path / "log", last=last)
+        argv = [sys.executable, "-c", wait.format(number, name[0]), str(said)]
+        keeper.start(name, argv, env={}, cwd=tmp_path, log=tmp_path / "log", last=last)
     while not all((tmp_path / f"said.{letter}").exists() for letter in "dc"):
         assert not keeper.ended()
     keeper.close()
@@ -119,7 +120,7 @@ def test_what_must_end_last_still_lives_when_the_others_have_ended(tmp_path: Pat
 def test_a_program_that_is_not_there_is_told(tmp_path: Path) -> None:
     keeper = Keeper(lock=tmp_path / "lock")
     keeper.open()
-    with pytest.raises(KeeperError, match="nothing could not be started: .*No such file"):
+    with pytest.raises(KeeperError, match=r"nothing could not be started: .*No such file"):
         keeper.start("nothing", ["/no/such/program"], env={}, cwd=tmp_path, log=tmp_path / "log")
     keeper.close()
 

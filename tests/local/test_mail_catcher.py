@@ -67,7 +67,8 @@ def test_headers_and_addresses_beyond_ascii_are_kept_as_they_came(running: Runni
     message["From"], message["To"], message["Subject"] = "hồsơ@firm.example", "khách@client.example", "Báo giá"
     message.set_content("Nội dung", cte="8bit")
     content = message.as_bytes()
-    running.send(content, sender="hồsơ@firm.example", to=("khách@client.example",), options=("SMTPUTF8", "BODY=8BITMIME"))
+    options = ("SMTPUTF8", "BODY=8BITMIME")
+    running.send(content, sender="hồsơ@firm.example", to=("khách@client.example",), options=options)
     assert running.kept()[0].read_bytes() == content
     assert json.loads(running.kept()[0].with_suffix(".json").read_text())["rcpt_to"] == ["khách@client.example"]
 
@@ -75,7 +76,8 @@ def test_headers_and_addresses_beyond_ascii_are_kept_as_they_came(running: Runni
 def test_the_envelope_lies_beside_the_message(running: Running) -> None:
     running.send(letter().as_bytes(), to=("b@client.example", "hidden@firm.example"), options=("BODY=8BITMIME",))
     envelope = json.loads(running.kept()[0].with_suffix(".json").read_text(encoding="utf-8"))
-    assert (envelope["mail_from"], envelope["rcpt_to"]) == ("a@firm.example", ["b@client.example", "hidden@firm.example"])
+    assert envelope["mail_from"] == "a@firm.example"
+    assert envelope["rcpt_to"] == ["b@client.example", "hidden@firm.example"]
 
 
 def test_messages_are_numbered_in_the_order_they_came_across_restarts(running: Running) -> None:
