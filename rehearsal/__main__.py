@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from types import FrameType
@@ -113,7 +114,8 @@ def _demo(scenarios: list[Scenario]) -> int:
             while not threading.Event().wait(2):
                 stack.check()
         except Interrupted:
-            progress.say("Đang dừng…")
+            with suppress(OSError):  # the terminal may be closed
+                progress.say("Đang dừng…")
     return 1 if unmet(results) else 0
 
 
