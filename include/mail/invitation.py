@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 ZONE_NAME = "Asia/Ho_Chi_Minh"
@@ -31,7 +32,7 @@ def invitation(
         raise ValueError("Start and stamp of a meeting need a zone.")
     begins = start.astimezone(ZoneInfo(ZONE_NAME))
 
-    def person(email: str, name: str) -> vCalAddress:
+    def person(email: str, name: str) -> Any:
         address = vCalAddress(f"mailto:{email}")
         address.params["CN"] = vText(name)
         return address

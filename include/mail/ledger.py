@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, sessionmaker
 
 from include.clock import now
-from include.mail.message import InvalidAddress, checked_address, mailbox
+from include.mail.message import InvalidAddress, checked_address
 from include.mail.transport import MailRecord, RefusedMail, TransientMailError, Transport, UnclearMail
 from include.register.models import Mail
 from include.register.session import advisory_lock
@@ -182,9 +182,10 @@ class MailLedger:
 
 def _envelope_sender(data: bytes, row: Mail) -> str:
     headers = BytesHeaderParser(policy=SMTP).parsebytes(data)
-    if headers["Message-ID"] != row.message_id or mailbox(str(headers["To"]))[1] != row.recipient:
+    recipients = [address.addr_spec for address in headers["To"].addresses]
+    if headers["Message-ID"] != row.message_id or recipients != [row.recipient]:
         raise InvalidAddress(f"Mail {row.id} was built for another Message-ID or recipient than its row's.")
-    return mailbox(str(headers["From"]))[1]
+    return checked_address(headers["From"].addresses[0].addr_spec)
 
 
 def _path(row: Mail) -> str:

@@ -12,13 +12,15 @@ from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 
 from include.engagement.errors import EngagementError
 
 _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
-_MESSAGE_ID = re.compile(r"<[^<>\s@]+@[^<>\s@]+>")
+_MAILBOX = re.compile(r'(?:"((?:[^"\\]|\\.)*)"|([^<>"]*))\s*<([^<>]*)>')
+# The standard library encodes a longer word in a header, and the thread would be lost.
+_MESSAGE_ID = re.compile(r"(?=.{5,76}$)<[^<>\s@]+@[^<>\s@]+>")
 _MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]*")
 
 
@@ -37,8 +39,13 @@ class Attachment:
 
 def mailbox(text: str) -> tuple[str, str]:
     """Split ``Tên <a@b.vn>`` or ``a@b.vn`` into name and address. Raises InvalidAddress."""
-    name, email = parseaddr(text)
-    return _one_line(name, "display name"), checked_address(email)
+    _one_line(text, "address")
+    # email.utils.parseaddr is lenient: out of "a: b@c.vn <d@e.vn>" it reads b@c.vn.
+    found = _MAILBOX.fullmatch(text.strip())
+    if found is None:
+        return "", checked_address(text.strip())
+    quoted, plain, email = found.groups()
+    return re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else plain.strip(), checked_address(email)
 
 
 def checked_address(email: str) -> str:
@@ -142,7 +149,7 @@ def _one_line(value: str, what: str) -> str:
 
 def _checked_id(message_id: str) -> str:
     if not message_id.isascii() or not _MESSAGE_ID.fullmatch(message_id):
-        raise InvalidAddress(f"Not a Message-ID: {message_id!r}.")
+        raise InvalidAddress(f"Not a Message-ID of at most 76 characters: {message_id!r}.")
     return message_id
 
 
