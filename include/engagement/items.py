@@ -219,9 +219,9 @@ def _sort_files(rows: Mapping[str, Item], files: Sequence[FileSeen], found: Asse
                                      f"“{file.name}” has the wrong format; please send {formats}.")  # fmt: skip
         else:
             found.received_files[item.key] = file.name
+    # A good file or answer for the same item outweighs a bad one beside it.
     for key, reason in refused.items():
-        # A good file or answer for the same item outweighs a bad one beside it.
-        if key not in found.received_files and key not in found.received:
+        if key not in found.received:
             found.returned[key] = reason
     for key in found.received_files:
         found.returned.pop(key, None)

@@ -192,3 +192,17 @@ def test_a_file_of_no_item_is_kept_unassigned():
     assert assess(INFORMATION, standing(INFORMATION), reply(), [FileSeen("ảnh.png", None, None)]).unassigned == [
         "ảnh.png"
     ]
+
+
+def test_a_good_file_outweighs_words_for_the_same_item():
+    files = [FileSeen("dkkd.pdf", "business_registration", None)]
+    found = assess(INFORMATION, standing(INFORMATION), reply({"business_registration": "gửi kèm"}), files)
+    assert (found.received_files, found.returned) == ({"business_registration": "dkkd.pdf"}, {})
+
+
+def test_words_outweigh_a_file_where_words_are_asked_for():
+    files = [FileSeen("strategy.pdf", "strategy", None)]
+    alone = assess(INFORMATION, standing(INFORMATION), reply(), files)
+    with_words = assess(INFORMATION, standing(INFORMATION), reply({"strategy": "a"}), files)
+    assert set(alone.returned) == {"strategy"}
+    assert (with_words.received, with_words.returned) == ({"strategy": "a"}, {})
