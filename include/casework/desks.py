@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from include.casework import appraisal, contract, delivery, feedback, handover, information, intake, monitoring
 from include.casework.office import Case
-from include.casework.signing import Answer
-from include.register.models import Request
+from include.casework.signing import Answer, answer_of, ask_for, keep, refuse, weigh
+from include.engagement.errors import InvalidSignOff
+from include.register.models import Request, SignOff
 
 
 def _any_reply(number: int) -> tuple[str, ...]:
@@ -73,3 +76,32 @@ GATE_DESKS: Mapping[str, GateDesk] = {
     "monitoring_assessment": GateDesk(monitoring.assess),
     "care_call": GateDesk(feedback.follow_call, prepare=feedback.prepare_call),
 }
+
+
+def decide(
+    case: Case, gate: str, number: int, who: str, *, label: str, entries: Mapping[str, Any], by: str, at: datetime
+) -> SignOff:
+    """Keep an answer given to a gate, unless one is kept already; return the sign-off with its one decision.
+
+    ``label`` is the option as people see it. Raises InvalidSignOff when the answer cannot be taken; the register
+    then says why for the next asking.
+    """
+    row = ask_for(case, gate, number, who)
+    if row.decision is None:
+        try:
+            answer = weigh(case, row, label, entries)
+            GATE_DESKS[gate].check(case, answer)
+        except InvalidSignOff as error:
+            refuse(case, row, error)
+            raise
+        keep(case, row, answer, by=by, at=at)
+        case.session.commit()
+    return row
+
+
+def follow(case: Case, row: SignOff) -> str:
+    """Do what a decision entails, once more if a former try died over it; return the outcome."""
+    if row.outcome is None:
+        row.outcome = GATE_DESKS[row.gate].follow(case, answer_of(row))
+        case.session.commit()
+    return row.outcome

@@ -31,15 +31,12 @@ MAX_FILE_BYTES = 50 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Arrival:
-    """One file of a receipt as it lay in the inbox."""
+    """One file of a receipt as it lay in the inbox; ``data`` is None of one too large to read, ``size`` in bytes."""
 
     name: str
-    data: bytes
-
-    @property
-    def sha256(self) -> str:
-        """Hash of the content."""
-        return hashlib.sha256(self.data).hexdigest()
+    size: int
+    sha256: str
+    data: bytes | None
 
 
 def inbox(case: Case, key: str) -> str:
@@ -81,7 +78,13 @@ def _arrivals(case: Case, key: str) -> list[Arrival]:
         for name, entry in sorted(stored.items())
     ]  # fmt: skip
     ready = ready_names(entries, manifest, settle_seconds=settle_seconds)
-    return [Arrival(name, storage.get(folder + name)) for name in ready if stored[name].size <= MAX_FILE_BYTES]
+    return [
+        Arrival(
+            name, stored[name].size, storage.sha256(folder + name),
+            storage.get(folder + name) if stored[name].size <= MAX_FILE_BYTES else None,
+        )
+        for name in ready
+    ]  # fmt: skip
 
 
 def _occasion(request: Request, arrival: Arrival) -> str:
@@ -106,7 +109,6 @@ def _register(case: Case, request: Request, fresh: Sequence[Arrival], replies: S
             _, reason = column_value(columns[key], found.received[key])
             returned[key] = reason.in_(case.language) if reason else rejected[key]
 
-    by_name = {file.item: file for file in seen if file.item and file.problem is None}
     kept = {arrival.name: _keep(case, request, arrival, seen) for arrival in fresh}
     for row in rows:
         if row.key in returned:
@@ -115,7 +117,7 @@ def _register(case: Case, request: Request, fresh: Sequence[Arrival], replies: S
             row.state, row.reason, row.value = "received", None, {"value": found.received[row.key]}
         elif row.key in found.received_files:
             row.state, row.reason = "received", None
-            row.document_id = kept[by_name[row.key].name].id
+            row.document_id = kept[found.received_files[row.key]].id
     for key, value in found.extra.items():
         case.session.add(RequestItem(request_id=request.id, key=key[:100], required=False, state="received",
                                      value={"value": value}))  # fmt: skip
@@ -170,7 +172,7 @@ def _read_reply(fresh: Sequence[Arrival], replies: Sequence[str]) -> tuple[Reply
     """Return the reply among the arrivals, and what is unclear about it (a code, empty when nothing is)."""
     empty = Reply(answers={}, files={}, reply=None, message="", items=[], manifest={})
     data = next((arrival.data for arrival in fresh if arrival.name == REPLY), None)
-    if data is None:
+    if not data:
         return empty, "no_reply" if replies else ""
     try:
         reply = parse_reply(data)
@@ -189,7 +191,7 @@ def _with_workbook_answers(reply: Reply, files: Sequence[Arrival]) -> Reply:
 
     answers: dict[str, Any] = {}
     for file in files:
-        if file.name.lower().endswith(".xlsx") and _problem(file) is None:
+        if file.data and file.name.lower().endswith(".xlsx") and _problem(file) is None:
             answers |= read_questionnaire(file.data)
     return Reply(answers={**answers, **reply.answers}, files=reply.files, reply=reply.reply, message=reply.message,
                  items=reply.items, manifest=reply.manifest)  # fmt: skip
@@ -208,6 +210,8 @@ SIGNATURES = {
 
 def _problem(file: Arrival) -> str | None:
     """Return why a file cannot be taken as what it claims to be; None when it can."""
+    if file.data is None:
+        return "too_large"
     if not file.data:
         return "empty"
     extension = "." + file.name.lower().rpartition(".")[2]
@@ -232,13 +236,16 @@ def _file_away(
     area = "quarantine" if problem else "received"
     path = f"engagements/{case.id}/{area}/{folder}/{arrival.sha256[:8]}-{safe_name(arrival.name)}"
     media_type = mimetypes.guess_type(arrival.name)[0] or "application/octet-stream"
-    case.office.storage.put(path, arrival.data, media_type=media_type)
+    if arrival.data is None:
+        case.office.storage.move(inbox(case, folder) + arrival.name, path)
+    else:
+        case.office.storage.put(path, arrival.data, media_type=media_type)
     if problem:
         key = "quarantined/" + key.rpartition("/")[2]
     previous = case.latest(key)
     document = Document(
         engagement_id=case.id, key=key, version=previous.version + 1 if previous else 1, occasion=occasion,
-        stage=stage, direction="received", number=None, path=path, sha256=arrival.sha256, size=len(arrival.data),
+        stage=stage, direction="received", number=None, path=path, sha256=arrival.sha256, size=arrival.size,
         media_type=media_type, language=None, template_sha256=None, day=case.today,
     )  # fmt: skip
     case.session.add(document)

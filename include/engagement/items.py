@@ -26,6 +26,7 @@ SCALES: dict[str, tuple[int, int]] = {
 }
 FILE_PROBLEMS: dict[str, Text] = {
     "empty": Text("Tệp không có nội dung.", "The file is empty."),
+    "too_large": Text("Tệp lớn hơn 50 MB.", "The file is larger than 50 MB."),
     "not_what_it_says": Text("Nội dung tệp không đúng với đuôi tệp, không mở được.",
                              "The file is not of the kind that its name says and cannot be opened."),
 }  # fmt: skip
