@@ -19,6 +19,7 @@ from include.engagement.errors import InvalidReply
 KEY_MARK, ANSWER_MARK = "item_key", "answer"
 MAX_SHEETS, MAX_ROWS, MAX_COLUMNS = 20, 2_000, 30
 MAX_BYTES = 30_000_000  # of the file, and of any part of it unpacked
+_MOST_SEARCHED = 5 * MAX_BYTES
 _REFERENCE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -27,10 +28,13 @@ def read_questionnaire(data: bytes) -> dict[str, Any]:
     """Return ``{item key: answer}`` of the filled cells in a questionnaire or progress form (.xlsx bytes).
 
     Answers are text, int, float or bool; a date is its ISO text. Empty cells and sheets without our marks are left
-    out; of a key that stands twice the first answer counts. Read are at most 20 sheets, 2 000 rows and 30 columns;
-    a cell filled beyond them, a damaged, encrypted or oversize file raises ``InvalidReply``.
+    out, so a workbook of another kind gives no answers; of a key that stands twice the first answer counts. Read are
+    at most 20 sheets, 2 000 rows and 30 columns. A damaged file raises ``InvalidReply``, and so does one with our
+    marks that is oversize or has a cell filled beyond these bounds.
     """
     try:
+        if not _is_ours(data):
+            return {}
         _check_size(data)
         from python_calamine import CalamineWorkbook
 
@@ -44,8 +48,10 @@ def read_questionnaire(data: bytes) -> dict[str, Any]:
     except InvalidReply:
         raise
     except Exception as error:  # calamine and zipfile raise a dozen kinds for damaged files
-        raise InvalidReply(f"Không đọc được bảng câu hỏi ({type(error).__name__}). Vui lòng lưu lại tệp ở dạng "
-                           ".xlsx, không đặt mật khẩu, rồi gửi lại.") from error
+        raise InvalidReply(
+            f"Không đọc được bảng câu hỏi ({type(error).__name__}). Vui lòng lưu lại tệp ở dạng "
+            ".xlsx, không đặt mật khẩu, rồi gửi lại."
+        ) from error
 
 
 def _answers(rows: list[list[Any]]) -> list[tuple[str, Any]]:
@@ -79,6 +85,19 @@ def _plain(value: object) -> str | int | float | bool | None:
     return value if isinstance(value, int) else None
 
 
+def _is_ours(data: bytes) -> bool:
+    """Tell whether our mark stands anywhere: clients send workbooks of their own too, of any size."""
+    budget = _MOST_SEARCHED
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for entry in archive.infolist():
+            if not entry.filename.endswith(".xml") or entry.file_size > min(budget, MAX_BYTES):
+                continue
+            budget -= entry.file_size
+            if KEY_MARK.encode() in archive.read(entry):
+                return True
+    return False
+
+
 def _check_size(data: bytes) -> None:
     """Refuse what would not fit into memory: calamine lays a sheet out as a full rectangle before anything is read."""
     if len(data) > MAX_BYTES:
@@ -104,6 +123,8 @@ def _check_extent(part: Any) -> None:
             for letter in reference[1] if reference else "":
                 column = column * 26 + ord(letter) - 64
             if len(cell) and (number > MAX_ROWS or column > MAX_COLUMNS):
-                raise InvalidReply(f"Ô {cell.get('r', number)} nằm ngoài phạm vi bảng câu hỏi (tối đa {MAX_ROWS} dòng, "
-                                   f"{MAX_COLUMNS} cột). Vui lòng xóa ô này rồi gửi lại.")
+                raise InvalidReply(
+                    f"Ô {cell.get('r', number)} nằm ngoài phạm vi bảng câu hỏi (tối đa {MAX_ROWS} dòng, "
+                    f"{MAX_COLUMNS} cột). Vui lòng xóa ô này rồi gửi lại."
+                )
         row.clear()

@@ -20,7 +20,7 @@ def finish(chart: BarChart | LineChart, *, title: str, x: str, width: float, hei
     chart.x_axis.title = x or None
     chart.x_axis.tickLblPos = "low"  # below the chart, also where bars go down
     chart.x_axis.delete = chart.y_axis.delete = False  # without this, some programs draw no axis at all
-    chart.y_axis.number_format = '#,##0,,' if money else "0.00"
+    chart.y_axis.number_format = "#,##0,," if money else "0.00"
     chart.y_axis.majorGridlines = ChartLines()
     chart.y_axis.majorGridlines.spPr = GraphicalProperties(ln=LineProperties(solidFill="D9D9D9"))
     for number, series in enumerate(chart.series):

@@ -7,7 +7,7 @@ import re
 import unicodedata
 import zipfile
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any
 
 from openpyxl import Workbook
@@ -77,9 +77,21 @@ def put(
         cell.quotePrefix = True
     elif value is not None:
         cell.value = value  # type: ignore[assignment]
-    dress(cell, bold=bold, italic=italic, size=size, colour=colour, background=background, box=box,
-          number_format=number_format, horizontal=horizontal, vertical=vertical, wrap=wrap, indent=indent,
-          unlocked=unlocked)
+    dress(
+        cell,
+        bold=bold,
+        italic=italic,
+        size=size,
+        colour=colour,
+        background=background,
+        box=box,
+        number_format=number_format,
+        horizontal=horizontal,
+        vertical=vertical,
+        wrap=wrap,
+        indent=indent,
+        unlocked=unlocked,
+    )
     return cell
 
 
@@ -92,9 +104,20 @@ def calculate(sheet: Worksheet, where: str, formula: str, **style: Any) -> Cell:
 
 
 def dress(
-    cell: Cell, *, bold: bool = False, italic: bool = False, size: float = 11, colour: str = "000000",
-    background: str | None = None, box: bool = False, number_format: str | None = None, horizontal: str | None = None,
-    vertical: str = "center", wrap: bool = False, indent: int = 0, unlocked: bool = False,
+    cell: Cell,
+    *,
+    bold: bool = False,
+    italic: bool = False,
+    size: float = 11,
+    colour: str = "000000",
+    background: str | None = None,
+    box: bool = False,
+    number_format: str | None = None,
+    horizontal: str | None = None,
+    vertical: str = "center",
+    wrap: bool = False,
+    indent: int = 0,
+    unlocked: bool = False,
 ) -> None:
     """Give a cell its look."""
     cell.font = Font(name=FONT, size=size, bold=bold, italic=italic, color=colour)
@@ -149,8 +172,14 @@ def new_workbook() -> tuple[Workbook, Worksheet]:
 
 
 def title_block(
-    sheet: Worksheet, *, title: str, language: Language, facts: Mapping[str, Any], last_column: str,
-    first_column: str = "A", subtitle: str = "",
+    sheet: Worksheet,
+    *,
+    title: str,
+    language: Language,
+    facts: Mapping[str, Any],
+    last_column: str,
+    first_column: str = "A",
+    subtitle: str = "",
 ) -> int:
     """Write firm, title, engagement and client at the top of a sheet; return the first free row."""
 
@@ -164,11 +193,20 @@ def title_block(
     ]
     if subtitle:
         rows.append((subtitle, {"size": 11, "italic": True, "colour": "595959"}))
-    rows.append((" · ".join(part for part in (
-        say("Khách hàng: ", "Client: ") + str(at(facts, "client.name") or "–"),
-        say("Mã hồ sơ: ", "Engagement: ") + str(at(facts, "engagement.id") or "–"),
-        say("Ngày lập: ", "Date: ") + made.strftime("%d/%m/%Y") if made else "",
-    ) if part), {"size": 10}))
+    rows.append(
+        (
+            " · ".join(
+                part
+                for part in (
+                    say("Khách hàng: ", "Client: ") + str(at(facts, "client.name") or "–"),
+                    say("Mã hồ sơ: ", "Engagement: ") + str(at(facts, "engagement.id") or "–"),
+                    say("Ngày lập: ", "Date: ") + made.strftime("%d/%m/%Y") if made else "",
+                )
+                if part
+            ),
+            {"size": 10},
+        )
+    )
     for row, (text, style) in enumerate(rows, start=1):
         sheet.merge_cells(f"{first_column}{row}:{last_column}{row}")
         put(sheet, f"{first_column}{row}", text, **style)
@@ -177,8 +215,15 @@ def title_block(
 
 
 def page(
-    sheet: Worksheet, *, language: Language, facts: Mapping[str, Any], landscape: bool = True,
-    title_rows: tuple[int, int] | None = None, freeze: str | None = None, area: str | None = None, tall: int = 0,
+    sheet: Worksheet,
+    *,
+    language: Language,
+    facts: Mapping[str, Any],
+    landscape: bool = True,
+    title_rows: tuple[int, int] | None = None,
+    freeze: str | None = None,
+    area: str | None = None,
+    tall: int = 0,
 ) -> None:
     """Set a sheet up for A4: one page wide, margins, running footer, repeated rows, print area, frozen header."""
     sheet.sheet_view.showGridLines = False
@@ -209,7 +254,7 @@ def page(
 def save(workbook: Workbook, key: str, *, language: Language, facts: Mapping[str, Any]) -> bytes:
     """Return the workbook's bytes with its properties set; nothing in them depends on the clock."""
     made = day(facts.get("day")) or date(2000, 1, 1)
-    moment = datetime(made.year, made.month, made.day)
+    moment = datetime.combine(made, time())
     properties = workbook.properties
     properties.title = clean(process.DOCUMENTS[key].title.in_(language))
     properties.subject = clean(at(facts, "engagement.id") or "")
@@ -234,5 +279,3 @@ def save(workbook: Workbook, key: str, *, language: Language, facts: Mapping[str
 def missing(label: str, language: Language) -> str:
     """Return the note that stands where a figure is lacking."""
     return Text(f"Thiếu số liệu: {label}", f"Missing: {label}").in_(language)
-
-

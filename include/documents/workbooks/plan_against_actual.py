@@ -34,15 +34,24 @@ def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
     history = list(at(facts, "visit.history") or [])
     last_day = day(at(facts, "visit.day"))
     row = layout.title_block(
-        sheet, title=process.DOCUMENTS["plan_against_actual"].title.in_(language).upper(), language=language,
-        facts=facts, last_column="N",
-        subtitle=say("Đơn vị: VND", "Amounts in VND") + (f" – {last_day:%d/%m/%Y}" if last_day else ""))
+        sheet,
+        title=process.DOCUMENTS["plan_against_actual"].title.in_(language).upper(),
+        language=language,
+        facts=facts,
+        last_column="N",
+        subtitle=say("Đơn vị: VND", "Amounts in VND") + (f" – {last_day:%d/%m/%Y}" if last_day else ""),
+    )
     base = _baseline(sheet, row, language=language, facts=facts)
     header = base + 3
     _header(sheet, header - 1, language)
     if not history:
-        put(sheet, f"A{header + 1}", layout.missing(say("chưa có số liệu theo dõi", "no monitoring figures yet"), language),
-            italic=True, colour=layout.RED)
+        put(
+            sheet,
+            f"A{header + 1}",
+            layout.missing(say("chưa có số liệu theo dõi", "no monitoring figures yet"), language),
+            italic=True,
+            colour=layout.RED,
+        )
     for offset, visit in enumerate(history):
         _visit(sheet, header + 1 + offset, visit, base=row)
     last = header + max(1, len(history))
@@ -51,13 +60,12 @@ def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
     for letters in ("E", "I", "M"):
         worse = "<0" if letters != "I" else ">0"
         share = chr(ord(letters) + 1)
-        beyond = (f"AND(ISNUMBER(${share}{header + 1}),ABS(${share}{header + 1})>{limit},"
-                  f"${letters}{header + 1}{worse})")
+        beyond = f"AND(ISNUMBER(${share}{header + 1}),ABS(${share}{header + 1})>{limit},${letters}{header + 1}{worse})"
         layout.colour_when(sheet, f"{letters}{header + 1}:{share}{last + 1}", beyond, layout.RED_PALE)
     bottom = _notes(sheet, last + 3, history, language)
     if history:
-        _charts(sheet, header, last, bottom + 1, language)
-        bottom += 20
+        _charts(sheet, header, last, bottom + 2, language)
+        bottom += 22
     layout.page(sheet, language=language, facts=facts, freeze=f"C{header + 1}", area=f"A1:N{bottom}")
     return layout.save(workbook, "plan_against_actual", language=language, facts=facts)
 
@@ -70,12 +78,24 @@ def _baseline(sheet: Worksheet, row: int, *, language: Language, facts: Mapping[
 
     every = figure(at(facts, "monitoring.every_months"))
     inputs = (
-        (say("Doanh thu kế hoạch một năm", "Planned revenue a year"), figure(at(facts, "answer.revenue_vnd")),
-         layout.MONEY, "VND"),
-        (say("Chi phí kế hoạch một năm", "Planned costs a year"), figure(at(facts, "answer.cost_vnd")), layout.MONEY,
-         "VND"),
-        (say("Số lao động kế hoạch", "Planned employees"), figure(at(facts, "finance.employees")), layout.COUNT,
-         say("người", "people")),
+        (
+            say("Doanh thu kế hoạch một năm", "Planned revenue a year"),
+            figure(at(facts, "answer.revenue_vnd")),
+            layout.MONEY,
+            "VND",
+        ),
+        (
+            say("Chi phí kế hoạch một năm", "Planned costs a year"),
+            figure(at(facts, "answer.cost_vnd")),
+            layout.MONEY,
+            "VND",
+        ),
+        (
+            say("Số lao động kế hoạch", "Planned employees"),
+            figure(at(facts, "finance.employees")),
+            layout.COUNT,
+            say("người", "people"),
+        ),
         (say("Số tháng mỗi kỳ theo dõi", "Months a period"), every or 1, layout.COUNT, say("tháng", "months")),
         (say("Ngưỡng cảnh báo chênh lệch", "Tolerance of variances"), 0.05, "0%", ""),
     )
@@ -83,8 +103,15 @@ def _baseline(sheet: Worksheet, row: int, *, language: Language, facts: Mapping[
         at_row = row + offset
         sheet.merge_cells(f"A{at_row}:B{at_row}")
         put(sheet, f"A{at_row}", label, box=True, background=layout.PALE, wrap=True)
-        put(sheet, f"C{at_row}", value, box=True, background=layout.INPUT, number_format=number_format,
-            horizontal="right")
+        put(
+            sheet,
+            f"C{at_row}",
+            value,
+            box=True,
+            background=layout.INPUT,
+            number_format=number_format,
+            horizontal="right",
+        )
         put(sheet, f"D{at_row}", unit, size=10, italic=True, indent=1)
         sheet.row_dimensions[at_row].height = 30
         if offset < 3:
@@ -105,8 +132,13 @@ def _header(sheet: Worksheet, row: int, language: Language) -> None:
         first = 3 + 4 * number
         layout.head(sheet, row, [title.in_(language), "", "", ""], first_column=first, height=20)
         sheet.merge_cells(start_row=row, end_row=row, start_column=first, end_column=first + 3)
-        layout.head(sheet, row + 1, [say("Kế hoạch", "Plan"), say("Thực hiện", "Actual"),
-                                     say("Chênh lệch", "Variance"), "%"], first_column=first, height=20)
+        layout.head(
+            sheet,
+            row + 1,
+            [say("Kế hoạch", "Plan"), say("Thực hiện", "Actual"), say("Chênh lệch", "Variance"), "%"],
+            first_column=first,
+            height=20,
+        )
 
 
 def _visit(sheet: Worksheet, row: int, visit: Mapping[str, Any], *, base: int) -> None:
@@ -115,10 +147,21 @@ def _visit(sheet: Worksheet, row: int, visit: Mapping[str, Any], *, base: int) -
     put(sheet, f"B{row}", day(visit.get("day")), box=True, horizontal="center", number_format=layout.DAY)
     months = f"$C${base + 3}"
     for letter, place in (("C", base), ("G", base + 1)):
-        calculate(sheet, f"{letter}{row}", f'=IF(N($C${place})>0,$C${place}/12*{months},"")', box=True,
-                  number_format=layout.MONEY)
-    put(sheet, f"D{row}", figure(visit.get("revenue_vnd")), box=True, number_format=layout.MONEY,
-        background=layout.INPUT)
+        calculate(
+            sheet,
+            f"{letter}{row}",
+            f'=IF(N($C${place})>0,$C${place}/12*{months},"")',
+            box=True,
+            number_format=layout.MONEY,
+        )
+    put(
+        sheet,
+        f"D{row}",
+        figure(visit.get("revenue_vnd")),
+        box=True,
+        number_format=layout.MONEY,
+        background=layout.INPUT,
+    )
     put(sheet, f"H{row}", figure(visit.get("cost_vnd")), box=True, number_format=layout.MONEY, background=layout.INPUT)
     calculate(sheet, f"K{row}", f'=IF(COUNT(C{row},G{row})=2,C{row}-G{row},"")', box=True, number_format=layout.MONEY)
     calculate(sheet, f"L{row}", f'=IF(COUNT(D{row},H{row})=2,D{row}-H{row},"")', box=True, number_format=layout.MONEY)
@@ -127,20 +170,40 @@ def _visit(sheet: Worksheet, row: int, visit: Mapping[str, Any], *, base: int) -
 
 def _variances(sheet: Worksheet, row: int, *, bold: bool = False, background: str | None = None) -> None:
     for plan, actual, difference, share in (("C", "D", "E", "F"), ("G", "H", "I", "J"), ("K", "L", "M", "N")):
-        calculate(sheet, f"{difference}{row}", f'=IF(COUNT({plan}{row},{actual}{row})=2,{actual}{row}-{plan}{row},"")',
-                  box=True, number_format=layout.MONEY, bold=bold, background=background)
-        calculate(sheet, f"{share}{row}",
-                  f'=IF(AND(ISNUMBER({difference}{row}),N({plan}{row})<>0),{difference}{row}/ABS({plan}{row}),"")',
-                  box=True, number_format="+0.0%;-0.0%;0.0%", horizontal="right", bold=bold, background=background)
+        calculate(
+            sheet,
+            f"{difference}{row}",
+            f'=IF(COUNT({plan}{row},{actual}{row})=2,{actual}{row}-{plan}{row},"")',
+            box=True,
+            number_format=layout.MONEY,
+            bold=bold,
+            background=background,
+        )
+        calculate(
+            sheet,
+            f"{share}{row}",
+            f'=IF(AND(ISNUMBER({difference}{row}),N({plan}{row})<>0),{difference}{row}/ABS({plan}{row}),"")',
+            box=True,
+            number_format="+0.0%;-0.0%;0.0%",
+            horizontal="right",
+            bold=bold,
+            background=background,
+        )
 
 
 def _total(sheet: Worksheet, row: int, first: int, last: int, language: Language) -> None:
     put(sheet, f"A{row}", Text("Lũy kế", "Total").in_(language), bold=True, box=True, background=layout.PALE)
     put(sheet, f"B{row}", None, box=True, background=layout.PALE)
     for letter in "CDGHKL":
-        calculate(sheet, f"{letter}{row}", f'=IF(COUNT({letter}{first}:{letter}{last})=0,"",'
-                  f"SUM({letter}{first}:{letter}{last}))", bold=True, box=True, number_format=layout.MONEY,
-                  background=layout.PALE)
+        calculate(
+            sheet,
+            f"{letter}{row}",
+            f'=IF(COUNT({letter}{first}:{letter}{last})=0,"",SUM({letter}{first}:{letter}{last}))',
+            bold=True,
+            box=True,
+            number_format=layout.MONEY,
+            background=layout.PALE,
+        )
     _variances(sheet, row, bold=True, background=layout.PALE)
 
 
@@ -150,8 +213,12 @@ def _notes(sheet: Worksheet, row: int, history: list[Mapping[str, Any]], languag
     def say(vi: str, en: str) -> str:
         return Text(vi, en).in_(language)
 
-    layout.head(sheet, row, [say("Kỳ", "Visit"), say("Lao động", "Employees"), say("Ghi chú của khách hàng",
-                                                                                    "The client's notes")], height=20)
+    layout.head(
+        sheet,
+        row,
+        [say("Kỳ", "Visit"), say("Lao động", "Employees"), say("Ghi chú của khách hàng", "The client's notes")],
+        height=20,
+    )
     sheet.merge_cells(f"C{row}:N{row}")
     for visit in history:
         row += 1
@@ -170,8 +237,18 @@ def _charts(sheet: Worksheet, header: int, last: int, row: int, language: Langua
 
     categories = Reference(sheet, min_col=1, min_row=header + 1, max_row=last)
     for anchor, chart, title, columns in (
-        (f"A{row}", BarChart(), say("Doanh thu: kế hoạch và thực hiện (triệu VND)", "Revenue: plan and actual (VND million)"), (3, 4)),
-        (f"H{row}", LineChart(), say("Lợi nhuận: kế hoạch và thực hiện (triệu VND)", "Profit: plan and actual (VND million)"), (11, 12)),
+        (
+            f"A{row}",
+            BarChart(),
+            say("Doanh thu: kế hoạch và thực hiện (triệu VND)", "Revenue: plan and actual (VND million)"),
+            (3, 4),
+        ),
+        (
+            f"H{row}",
+            LineChart(),
+            say("Lợi nhuận: kế hoạch và thực hiện (triệu VND)", "Profit: plan and actual (VND million)"),
+            (11, 12),
+        ),
     ):
         for column in columns:
             chart.add_data(Reference(sheet, min_col=column, min_row=header, max_row=last), titles_from_data=True)

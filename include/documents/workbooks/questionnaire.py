@@ -17,9 +17,9 @@ from include.documents.workbooks.layout import calculate, put
 from include.engagement import process
 from include.engagement.process import Item, Language, Text
 
-_ITEMS: dict[str, Item] = {
-    item.key: item for request in process.REQUESTS.values() for item in request.items
-} | {item.key: item for item in (*process.INTAKE_ITEMS, *process.INFORMATION_ITEMS)}
+_ITEMS: dict[str, Item] = {item.key: item for request in process.REQUESTS.values() for item in request.items} | {
+    item.key: item for item in (*process.INTAKE_ITEMS, *process.INFORMATION_ITEMS)
+}
 
 _SOURCES = (
     Text("Báo cáo tài chính đã nộp", "Filed financial statements"),
@@ -44,15 +44,17 @@ def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
     for theme, questions in themes.items():
         title = process.THEMES[theme].in_(language) if theme in process.THEMES else theme
         sheet = workbook.create_sheet(_sheet_title(title, [s.title for _, s, _ in sheets]))
-        cells = _theme(sheet, title=title, questions=questions, papers=theme == "papers", language=language,
-                       facts=facts)
+        cells = _theme(
+            sheet, title=title, questions=questions, papers=theme == "papers", language=language, facts=facts
+        )
         sheets.append((title, sheet, cells))
         for question, cell in cells:
             key = str(question["key"])
             if _kind(question) != "file":
                 name = f"answer_{key}"
-                workbook.defined_names[name] = DefinedName(name, attr_text=f"{quote_sheetname(sheet.title)}!${cell[0]}"
-                                                                           f"${cell[1:]}")
+                workbook.defined_names[name] = DefinedName(
+                    name, attr_text=f"{quote_sheetname(sheet.title)}!${cell[0]}${cell[1:]}"
+                )
     _guide(guide, sheets=sheets, language=language, facts=facts)
     return layout.save(workbook, "questionnaire", language=language, facts=facts)
 
@@ -85,7 +87,12 @@ def _kind(question: Mapping[str, Any]) -> str:
 
 
 def _theme(
-    sheet: Worksheet, *, title: str, questions: Sequence[Mapping[str, Any]], papers: bool, language: Language,
+    sheet: Worksheet,
+    *,
+    title: str,
+    questions: Sequence[Mapping[str, Any]],
+    papers: bool,
+    language: Language,
     facts: Mapping[str, Any],
 ) -> list[tuple[Mapping[str, Any], str]]:
     """Lay out one theme; return each question with the cell of its answer."""
@@ -96,20 +103,35 @@ def _theme(
     layout.widths(sheet, **_COLUMNS)
     sheet.column_dimensions["A"].hidden = True
     row = layout.title_block(
-        sheet, title=title, language=language, facts=facts, first_column="B", last_column="H",
-        subtitle=say("Vui lòng điền vào các ô màu vàng. Mục có dấu ● là bắt buộc.",
-                     "Please fill in the yellow cells. Items marked ● are required."))
+        sheet,
+        title=title,
+        language=language,
+        facts=facts,
+        first_column="B",
+        last_column="H",
+        subtitle=say(
+            "Vui lòng điền vào các ô màu vàng. Mục có dấu ● là bắt buộc.",
+            "Please fill in the yellow cells. Items marked ● are required.",
+        ),
+    )
     put(sheet, f"A{row}", KEY_MARK)
     put(sheet, f"E{row}", ANSWER_MARK)
     sheet.row_dimensions[row].hidden = True
     header = row + 1
-    layout.head(sheet, header, [
-        say("STT", "No."), say("Nội dung", "Question"), say("Bắt buộc", "Required"),
-        say("Tình trạng hồ sơ", "Paper") if papers else say("Trả lời của Quý khách", "Your answer"),
-        say("Đơn vị", "Unit"),
-        say("Tệp gửi kèm (tên tệp)", "File name") if papers else say("Căn cứ số liệu", "Source of the figure"),
-        say("Ghi chú", "Notes"),
-    ], first_column=2)
+    layout.head(
+        sheet,
+        header,
+        [
+            say("STT", "No."),
+            say("Nội dung", "Question"),
+            say("Bắt buộc", "Required"),
+            say("Tình trạng hồ sơ", "Paper") if papers else say("Trả lời của Quý khách", "Your answer"),
+            say("Đơn vị", "Unit"),
+            say("Tệp gửi kèm (tên tệp)", "File name") if papers else say("Căn cứ số liệu", "Source of the figure"),
+            say("Ghi chú", "Notes"),
+        ],
+        first_column=2,
+    )
     validations = _Validations(sheet, language)
     cells: list[tuple[Mapping[str, Any], str]] = []
     for number, question in enumerate(questions, start=1):
@@ -121,14 +143,29 @@ def _theme(
         label = str(question.get("label") or "")
         put(sheet, f"C{row}", label, box=True, wrap=True, bold=bool(question.get("required")))
         put(sheet, f"D{row}", "●" if question.get("required") else "", box=True, horizontal="center", colour=layout.RED)
-        answer = put(sheet, f"E{row}", None, box=True, wrap=True, background=layout.INPUT, unlocked=True,
-                     horizontal="right" if kind == "number" else "left",
-                     vertical="center" if kind != "text" else "top",
-                     number_format=layout.COUNT if kind == "number" else ("General" if papers else "@"))
+        answer = put(
+            sheet,
+            f"E{row}",
+            None,
+            box=True,
+            wrap=True,
+            background=layout.INPUT,
+            unlocked=True,
+            horizontal="right" if kind == "number" else "left",
+            vertical="center" if kind != "text" else "top",
+            number_format=layout.COUNT if kind == "number" else ("General" if papers else "@"),
+        )
         put(sheet, f"F{row}", _unit(unit, language), box=True, horizontal="center", wrap=True)
         sourced = kind == "number" and unit == "VND"
-        put(sheet, f"G{row}", None, box=True, wrap=True, unlocked=True,
-            background=layout.INPUT if sourced or papers else layout.GREY)
+        put(
+            sheet,
+            f"G{row}",
+            None,
+            box=True,
+            wrap=True,
+            unlocked=True,
+            background=layout.INPUT if sourced or papers else layout.GREY,
+        )
         put(sheet, f"H{row}", None, box=True, wrap=True, unlocked=True, background=layout.INPUT)
         sheet.row_dimensions[row].height = 60 if kind == "text" else 30
         validations.apply(f"E{row}", question=question, kind=kind)
@@ -138,13 +175,25 @@ def _theme(
     last = header + len(questions)
     if any(question.get("required") for question in questions):
         put(sheet, f"C{last + 2}", say("Đã trả lời mục bắt buộc:", "Required items answered:"), italic=True, size=10)
-        calculate(sheet, f"E{last + 2}",
-                  f'=SUMPRODUCT((D{header + 1}:D{last}="●")*(E{header + 1}:E{last}<>""))&"/"'
-                  f'&COUNTIF(D{header + 1}:D{last},"●")', italic=True, size=10, horizontal="left")
+        calculate(
+            sheet,
+            f"E{last + 2}",
+            f'=SUMPRODUCT((D{header + 1}:D{last}="●")*(E{header + 1}:E{last}<>""))&"/"'
+            f'&COUNTIF(D{header + 1}:D{last},"●")',
+            italic=True,
+            size=10,
+            horizontal="left",
+        )
     sheet.protection.sheet = True
     sheet.protection.formatRows = sheet.protection.formatColumns = False
-    layout.page(sheet, language=language, facts=facts, title_rows=(header, header), freeze=f"B{header + 1}",
-                area=f"B1:H{last + 2}")
+    layout.page(
+        sheet,
+        language=language,
+        facts=facts,
+        title_rows=(header, header),
+        freeze=f"B{header + 1}",
+        area=f"B1:H{last + 2}",
+    )
     sheet.sheet_properties.tabColor = layout.BLUE
     return cells
 
@@ -192,10 +241,17 @@ class _Validations:
             return self._rules[name]
         # A comma parts the choices of a list that stands in the rule itself.
         wording = ",".join(choice.in_(self._language).replace(",", ";") for choice in choices)
-        return self._keep(name, DataValidation(
-            type="list", formula1=f'"{wording}"', allow_blank=True, showErrorMessage=True,
-            errorTitle=self._say("Chọn trong danh sách", "Choose from the list"),
-            error=self._say("Vui lòng chọn một mục trong danh sách.", "Please choose one of the list's entries.")))
+        return self._keep(
+            name,
+            DataValidation(
+                type="list",
+                formula1=f'"{wording}"',
+                allow_blank=True,
+                showErrorMessage=True,
+                errorTitle=self._say("Chọn trong danh sách", "Choose from the list"),
+                error=self._say("Vui lòng chọn một mục trong danh sách.", "Please choose one of the list's entries."),
+            ),
+        )
 
     def _number(self, *, whole: bool, top: int | None) -> DataValidation:
         name = f"number {whole} {top}"
@@ -203,58 +259,99 @@ class _Validations:
             return self._rules[name]
         range_vi = f"từ 1 đến {top}" if top else "từ 0 trở lên"
         range_en = f"from 1 to {top}" if top else "of 0 or more"
-        return self._keep(name, DataValidation(
-            type="whole" if whole else "decimal", operator="between" if top else "greaterThanOrEqual",
-            formula1="1" if top else "0", formula2=str(top) if top else None,
-            allow_blank=True, showErrorMessage=True, showInputMessage=True,
-            errorTitle=self._say("Số không hợp lệ", "Not a valid number"),
-            error=self._say(f"Vui lòng nhập một số nguyên {range_vi}, không kèm chữ.",
-                            f"Please enter a whole number {range_en}, without words."),
-            promptTitle=self._say("Nhập số", "Enter a number"),
-            prompt=self._say(f"Số nguyên {range_vi}, không gõ chữ hay đơn vị.",
-                             f"A whole number {range_en}; no words, no unit.")))
+        return self._keep(
+            name,
+            DataValidation(
+                type="whole" if whole else "decimal",
+                operator="between" if top else "greaterThanOrEqual",
+                formula1="1" if top else "0",
+                formula2=str(top) if top else None,
+                allow_blank=True,
+                showErrorMessage=True,
+                showInputMessage=True,
+                errorTitle=self._say("Số không hợp lệ", "Not a valid number"),
+                error=self._say(
+                    f"Vui lòng nhập một số nguyên {range_vi}, không kèm chữ.",
+                    f"Please enter a whole number {range_en}, without words.",
+                ),
+                promptTitle=self._say("Nhập số", "Enter a number"),
+                prompt=self._say(
+                    f"Số nguyên {range_vi}, không gõ chữ hay đơn vị.", f"A whole number {range_en}; no words, no unit."
+                ),
+            ),
+        )
 
     def _text(self) -> DataValidation:
         if "text" in self._rules:
             return self._rules["text"]
-        return self._keep("text", DataValidation(
-            type="textLength", operator="lessThanOrEqual", formula1="10000", allow_blank=True, showErrorMessage=True,
-            errorTitle=self._say("Quá dài", "Too long"),
-            error=self._say("Tối đa 10.000 ký tự. Nội dung dài hơn xin gửi thành tệp kèm theo.",
-                            "At most 10,000 characters. Please send longer texts as a file.")))
+        return self._keep(
+            "text",
+            DataValidation(
+                type="textLength",
+                operator="lessThanOrEqual",
+                formula1="10000",
+                allow_blank=True,
+                showErrorMessage=True,
+                errorTitle=self._say("Quá dài", "Too long"),
+                error=self._say(
+                    "Tối đa 10.000 ký tự. Nội dung dài hơn xin gửi thành tệp kèm theo.",
+                    "At most 10,000 characters. Please send longer texts as a file.",
+                ),
+            ),
+        )
 
 
 def _guide(
-    sheet: Worksheet, *, sheets: Sequence[tuple[str, Worksheet, Sequence[tuple[Mapping[str, Any], str]]]],
-    language: Language, facts: Mapping[str, Any],
+    sheet: Worksheet,
+    *,
+    sheets: Sequence[tuple[str, Worksheet, Sequence[tuple[Mapping[str, Any], str]]]],
+    language: Language,
+    facts: Mapping[str, Any],
 ) -> None:
     def say(vi: str, en: str) -> str:
         return Text(vi, en).in_(language)
 
     sheet.title = say("Hướng dẫn", "Guide")
     layout.widths(sheet, A=6, B=38, C=22, D=22, E=24)
-    row = layout.title_block(sheet, title=process.DOCUMENTS["questionnaire"].title.in_(language).upper(),
-                             language=language, facts=facts, last_column="E",
-                             subtitle=say("Thông tin lập kế hoạch kinh doanh", "Information for the business plan"))
+    row = layout.title_block(
+        sheet,
+        title=process.DOCUMENTS["questionnaire"].title.in_(language).upper(),
+        language=language,
+        facts=facts,
+        last_column="E",
+        subtitle=say("Thông tin lập kế hoạch kinh doanh", "Information for the business plan"),
+    )
     due = day(facts.get("due"))
     manager = at(facts, "firm.account_manager") or {}
     reach = " – ".join(str(manager[part]) for part in ("name", "phone", "email") if manager.get(part))
     steps = [
-        say("Mỗi trang tính là một chủ đề. Quý khách điền vào các ô màu vàng; ô màu xám không cần điền.",
-            "Each sheet is one theme. Please fill in the yellow cells; grey cells stay as they are."),
-        say("Mục có dấu ● là bắt buộc. Mục khác giúp kế hoạch sát thực tế hơn, xin điền nếu có.",
-            "Items marked ● are required. The others make the plan more realistic; please answer them if you can."),
-        say("Số tiền ghi bằng đồng Việt Nam (VND), ví dụ 14500000000, không kèm chữ. Số liệu ước tính xin ghi rõ "
+        say(
+            "Mỗi trang tính là một chủ đề. Quý khách điền vào các ô màu vàng; ô màu xám không cần điền.",
+            "Each sheet is one theme. Please fill in the yellow cells; grey cells stay as they are.",
+        ),
+        say(
+            "Mục có dấu ● là bắt buộc. Mục khác giúp kế hoạch sát thực tế hơn, xin điền nếu có.",
+            "Items marked ● are required. The others make the plan more realistic; please answer them if you can.",
+        ),
+        say(
+            "Số tiền ghi bằng đồng Việt Nam (VND), ví dụ 14500000000, không kèm chữ. Số liệu ước tính xin ghi rõ "
             "ở cột “Căn cứ số liệu”.",
             "Amounts are in Vietnamese dong (VND), e.g. 14500000000, without words. Please mark estimates in the "
-            "column “Source of the figure”."),
-        say("Hồ sơ (giấy đăng ký kinh doanh, báo cáo tài chính…) gửi thành tệp riêng cùng thư trả lời.",
-            "Papers (business registration, financial statements…) are sent as separate files with your reply."),
-        say("Lưu tệp này ở dạng .xlsx, không đặt mật khẩu, và gửi lại bằng cách trả lời thư chúng tôi đã gửi.",
-            "Save this file as .xlsx without a password and return it by replying to our mail."),
-        say("Kế hoạch chỉ chính xác khi thông tin đầy đủ và đúng thực tế. Thông tin được giữ kín và chỉ dùng để lập "
+            "column “Source of the figure”.",
+        ),
+        say(
+            "Hồ sơ (giấy đăng ký kinh doanh, báo cáo tài chính…) gửi thành tệp riêng cùng thư trả lời.",
+            "Papers (business registration, financial statements…) are sent as separate files with your reply.",
+        ),
+        say(
+            "Lưu tệp này ở dạng .xlsx, không đặt mật khẩu, và gửi lại bằng cách trả lời thư chúng tôi đã gửi.",
+            "Save this file as .xlsx without a password and return it by replying to our mail.",
+        ),
+        say(
+            "Kế hoạch chỉ chính xác khi thông tin đầy đủ và đúng thực tế. Thông tin được giữ kín và chỉ dùng để lập "
             "kế hoạch.",
-            "The plan is only as sound as the information. It is kept confidential and used for the plan only."),
+            "The plan is only as sound as the information. It is kept confidential and used for the plan only.",
+        ),
     ]
     if due:
         steps.insert(0, say(f"Xin gửi lại trước hết ngày {due:%d/%m/%Y}.", f"Please return it by {due:%d/%m/%Y}."))
@@ -270,8 +367,17 @@ def _guide(
     row += 2
     put(sheet, f"A{row}", say("Nội dung", "Contents"), bold=True, size=13, colour=layout.NAVY)
     row += 1
-    layout.head(sheet, row, [say("STT", "No."), say("Trang tính", "Sheet"), say("Số mục", "Items"),
-                             say("Mục bắt buộc", "Required items"), say("Đã trả lời", "Answered")])
+    layout.head(
+        sheet,
+        row,
+        [
+            say("STT", "No."),
+            say("Trang tính", "Sheet"),
+            say("Số mục", "Items"),
+            say("Mục bắt buộc", "Required items"),
+            say("Đã trả lời", "Answered"),
+        ],
+    )
     for number, (title, theme_sheet, cells) in enumerate(sheets, start=1):
         row += 1
         put(sheet, f"A{row}", number, box=True, horizontal="center")
@@ -279,17 +385,33 @@ def _guide(
         link.hyperlink = f"#{quote_sheetname(theme_sheet.title)}!B1"
         layout.dress(link, box=True, colour=layout.BLUE)
         put(sheet, f"C{row}", len(cells), box=True, horizontal="center")
-        put(sheet, f"D{row}", sum(1 for question, _ in cells if question.get("required")), box=True,
-            horizontal="center")
-        calculate(sheet, f"E{row}", f"=COUNTA({quote_sheetname(theme_sheet.title)}!{cells[0][1]}:{cells[-1][1]})",
-                  box=True, horizontal="center")
+        put(
+            sheet, f"D{row}", sum(1 for question, _ in cells if question.get("required")), box=True, horizontal="center"
+        )
+        calculate(
+            sheet,
+            f"E{row}",
+            f"=COUNTA({quote_sheetname(theme_sheet.title)}!{cells[0][1]}:{cells[-1][1]})",
+            box=True,
+            horizontal="center",
+        )
     row += 2
-    put(sheet, f"A{row}", say("Thông tin chúng tôi đã ghi nhận (xin báo lại nếu chưa đúng)",
-                              "What we have on record (please tell us if anything is wrong)"),
-        bold=True, size=13, colour=layout.NAVY)
+    put(
+        sheet,
+        f"A{row}",
+        say(
+            "Thông tin chúng tôi đã ghi nhận (xin báo lại nếu chưa đúng)",
+            "What we have on record (please tell us if anything is wrong)",
+        ),
+        bold=True,
+        size=13,
+        colour=layout.NAVY,
+    )
     for label, path in (
-        (say("Tên khách hàng", "Client"), "client.name"), (say("Mã số thuế", "Tax code"), "client.tax_code"),
-        (say("Địa chỉ", "Address"), "client.address"), (say("Lĩnh vực", "Sector"), "client.sector"),
+        (say("Tên khách hàng", "Client"), "client.name"),
+        (say("Mã số thuế", "Tax code"), "client.tax_code"),
+        (say("Địa chỉ", "Address"), "client.address"),
+        (say("Lĩnh vực", "Sector"), "client.sector"),
         (say("Người đại diện", "Representative"), "client.representative.name"),
         (say("Người liên hệ", "Contact"), "client.contact.name"),
         (say("Mục đích lập kế hoạch", "Purpose of the plan"), "need.purpose"),

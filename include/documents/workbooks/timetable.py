@@ -37,21 +37,49 @@ def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
         sheet.column_dimensions[get_column_letter(_FIRST_BAR + offset)].width = 4.2 if weekly else 3.1
     last_letter = get_column_letter(max(_FIRST_BAR + len(columns) - 1, 12))
     top = layout.title_block(
-        sheet, title=process.DOCUMENTS["timetable"].title.in_(language).upper(), language=language, facts=facts,
+        sheet,
+        title=process.DOCUMENTS["timetable"].title.in_(language).upper(),
+        language=language,
+        facts=facts,
         last_column=last_letter,
-        subtitle=say("Thời gian tính bằng ngày làm việc, không kể ngày nghỉ và ngày lễ, tết theo quy định",
-                     "Durations are working days; weekends and public holidays are not counted"))
+        subtitle=say(
+            "Thời gian tính bằng ngày làm việc, không kể ngày nghỉ và ngày lễ, tết theo quy định",
+            "Durations are working days; weekends and public holidays are not counted",
+        ),
+    )
     header = top + 1
-    put(sheet, f"A{top}", say("Mỗi cột là một tuần (ghi ngày đầu tuần)" if weekly else "Mỗi cột là một ngày làm việc",
-                              "One column a week (first day shown)" if weekly else "One column a working day"),
-        italic=True, size=9)
-    layout.head(sheet, header, [say("STT", "No."), say("Giai đoạn", "Stage"), say("Ngày làm việc", "Working days"),
-                                say("Bắt đầu", "Start"), say("Kết thúc", "End"), say("Bên thực hiện", "Done by")])
+    put(
+        sheet,
+        f"A{top}",
+        say(
+            "Mỗi cột là một tuần (ghi ngày đầu tuần)" if weekly else "Mỗi cột là một ngày làm việc",
+            "One column a week (first day shown)" if weekly else "One column a working day",
+        ),
+        italic=True,
+        size=9,
+    )
+    layout.head(
+        sheet,
+        header,
+        [
+            say("STT", "No."),
+            say("Giai đoạn", "Stage"),
+            say("Ngày làm việc", "Working days"),
+            say("Bắt đầu", "Start"),
+            say("Kết thúc", "End"),
+            say("Bên thực hiện", "Done by"),
+        ],
+    )
     sheet.row_dimensions[header].height = 44
     _scale(sheet, top, header, columns, language)
     if not rows:
-        put(sheet, f"B{header + 1}", layout.missing(say("tiến độ các giai đoạn", "the stages' dates"), language),
-            colour=layout.RED, italic=True)
+        put(
+            sheet,
+            f"B{header + 1}",
+            layout.missing(say("tiến độ các giai đoạn", "the stages' dates"), language),
+            colour=layout.RED,
+            italic=True,
+        )
     row, number = header, 0
     for entry in rows:
         row += 1
@@ -61,10 +89,24 @@ def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
         put(sheet, f"A{row}", "" if reserve else number, box=True, horizontal="center", background=background)
         put(sheet, f"B{row}", str(entry.get("title") or ""), box=True, wrap=True, bold=reserve, background=background)
         put(sheet, f"C{row}", entry.get("days"), box=True, horizontal="center", background=background)
-        put(sheet, f"D{row}", day(entry.get("start")), box=True, number_format=layout.DAY, horizontal="center",
-            background=background)
-        put(sheet, f"E{row}", day(entry.get("end")), box=True, number_format=layout.DAY, horizontal="center",
-            background=background)
+        put(
+            sheet,
+            f"D{row}",
+            day(entry.get("start")),
+            box=True,
+            number_format=layout.DAY,
+            horizontal="center",
+            background=background,
+        )
+        put(
+            sheet,
+            f"E{row}",
+            day(entry.get("end")),
+            box=True,
+            number_format=layout.DAY,
+            horizontal="center",
+            background=background,
+        )
         stage = process.STAGES.get(str(entry.get("stage")))
         if reserve:
             who = say("Dùng khi phải làm lại", "Used only for rework")
@@ -80,8 +122,14 @@ def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
         _bars(sheet, header, row, len(columns), weekly=weekly)
     row = _totals(sheet, row, header, language=language, facts=facts, rows=rows)
     row = _legend(sheet, row + 2, language, facts=facts)
-    layout.page(sheet, language=language, facts=facts, title_rows=(header, header), freeze=f"C{header + 1}",
-                area=f"A1:{last_letter}{row}")
+    layout.page(
+        sheet,
+        language=language,
+        facts=facts,
+        title_rows=(header, header),
+        freeze=f"C{header + 1}",
+        area=f"A1:{last_letter}{row}",
+    )
     return layout.save(workbook, "timetable", language=language, facts=facts)
 
 
@@ -106,18 +154,39 @@ def _scale(sheet: Worksheet, top: int, header: int, columns: list[date], languag
     month_start = 0
     for offset, column_day in enumerate(columns):
         letter = get_column_letter(_FIRST_BAR + offset)
-        put(sheet, f"{letter}{header}", column_day, bold=True, size=9, colour="FFFFFF", background=layout.NAVY, box=True,
-            number_format="dd", horizontal="center")
+        put(
+            sheet,
+            f"{letter}{header}",
+            column_day,
+            bold=True,
+            size=9,
+            colour="FFFFFF",
+            background=layout.NAVY,
+            box=True,
+            number_format="dd",
+            horizontal="center",
+        )
         following = columns[offset + 1] if offset + 1 < len(columns) else None
         if following is None or (following.year, following.month) != (column_day.year, column_day.month):
             first = get_column_letter(_FIRST_BAR + month_start)
             if first != letter:
                 sheet.merge_cells(f"{first}{top}:{letter}{top}")
             wide = offset - month_start >= 2
-            wording = Text(f"Tháng {column_day:%m/%Y}", f"{column_day:%b %Y}") if wide else Text(
-                f"{column_day:%m}", f"{column_day:%m}")
-            put(sheet, f"{first}{top}", wording.in_(language), bold=True, size=9, horizontal="center",
-                background=layout.PALE, box=True)
+            wording = (
+                Text(f"Tháng {column_day:%m/%Y}", f"{column_day:%b %Y}")
+                if wide
+                else Text(f"{column_day:%m}", f"{column_day:%m}")
+            )
+            put(
+                sheet,
+                f"{first}{top}",
+                wording.in_(language),
+                bold=True,
+                size=9,
+                horizontal="center",
+                background=layout.PALE,
+                box=True,
+            )
             month_start = offset + 1
 
 
@@ -132,7 +201,12 @@ def _bars(sheet: Worksheet, header: int, last_row: int, columns: int, *, weekly:
 
 
 def _totals(
-    sheet: Worksheet, row: int, header: int, *, language: Language, facts: Mapping[str, Any],
+    sheet: Worksheet,
+    row: int,
+    header: int,
+    *,
+    language: Language,
+    facts: Mapping[str, Any],
     rows: list[Mapping[str, Any]],
 ) -> int:
     def say(vi: str, en: str) -> str:
@@ -155,8 +229,16 @@ def _totals(
     put(sheet, f"B{row}", say("Ngày cam kết bàn giao", "Promised date"), bold=True, size=13, colour=layout.NAVY)
     if promised:
         sheet.merge_cells(f"C{row}:E{row}")
-        put(sheet, f"C{row}", promised, bold=True, size=13, number_format=layout.DAY, horizontal="left",
-            colour=layout.NAVY)
+        put(
+            sheet,
+            f"C{row}",
+            promised,
+            bold=True,
+            size=13,
+            number_format=layout.DAY,
+            horizontal="left",
+            colour=layout.NAVY,
+        )
     else:
         put(sheet, f"C{row}", say("được xác định khi ký hợp đồng", "fixed when the contract is signed"), italic=True)
     return row
@@ -168,13 +250,25 @@ def _legend(sheet: Worksheet, row: int, language: Language, *, facts: Mapping[st
 
     for colour, text in (
         (_STAGE, say("Thời gian thực hiện theo kế hoạch", "Planned work")),
-        (_RESERVE, say("Thời gian dự trù: chỉ dùng khi hội đồng thẩm định yêu cầu làm lại, để ngày cam kết không đổi",
-                       "Reserve: used only when the appraisal council asks for rework, so that the promised date holds")),
+        (
+            _RESERVE,
+            say(
+                "Thời gian dự trù: chỉ dùng khi hội đồng thẩm định yêu cầu làm lại, để ngày cam kết không đổi",
+                "Reserve: used only when the appraisal council asks for rework, so that the promised date holds",
+            ),
+        ),
     ):
         sheet.cell(row=row, column=1).fill = layout.fill(colour)
         put(sheet, f"B{row}", text, size=10)
         row += 1
-    put(sheet, f"B{row}", say("Thời gian khách hàng trả lời chậm so với hạn được cộng vào ngày cam kết, có phụ lục gia hạn.",
-                              "Days that the client answers late are added to the promised date by an appendix."),
-        size=10, italic=True)
+    put(
+        sheet,
+        f"B{row}",
+        say(
+            "Thời gian khách hàng trả lời chậm so với hạn được cộng vào ngày cam kết, có phụ lục gia hạn.",
+            "Days that the client answers late are added to the promised date by an appendix.",
+        ),
+        size=10,
+        italic=True,
+    )
     return row

@@ -69,7 +69,8 @@ class Model:
         """Give the cell ``where`` a name that formulas and readers use."""
         letter, row = re.fullmatch(r"([A-Z]+)(\d+)", where).groups()  # type: ignore[union-attr]
         self.workbook.defined_names[name] = DefinedName(
-            name, attr_text=f"{quote_sheetname(sheet.title)}!${letter}${row}")
+            name, attr_text=f"{quote_sheetname(sheet.title)}!${letter}${row}"
+        )
 
     def place(self, key: str, sheet: Worksheet, row: int) -> None:
         """Remember where the row ``key`` stands; a key has one place."""
@@ -94,8 +95,10 @@ class Model:
         """Resolve all formulas and set the pages up for print."""
         for pending in self._pending:
             cell = pending.sheet[pending.where]
-            cell.value = "=" + _KEY.sub(lambda match, p=pending: self._reference(match, p),  # type: ignore[misc]
-                                        pending.template)
+            cell.value = "=" + _KEY.sub(
+                lambda match, p=pending: self._reference(match, p),  # type: ignore[misc]
+                pending.template,
+            )
             cell.data_type = "f"
         for page in self._pages:
             page.finish()
@@ -105,14 +108,17 @@ class Model:
         prefix = "" if sheet is pending.sheet else f"{quote_sheetname(sheet.title)}!"
         here, first, last = (get_column_letter(n) for n in (pending.column, YEAR_0 + 1, self.last_column))
         zero = get_column_letter(YEAR_0)
-        return prefix + {
-            None: f"{here}{row}",
-            "-": f"{get_column_letter(pending.column - 1)}{row}",
-            ":": f"${first}${row}:${last}${row}",
-            ":0": f"${zero}${row}:${last}${row}",
-            "@0": f"${zero}${row}",
-            "..": f"${first}{row}:{here}{row}",
-        }[match[2]]
+        return (
+            prefix
+            + {
+                None: f"{here}{row}",
+                "-": f"{get_column_letter(pending.column - 1)}{row}",
+                ":": f"${first}${row}:${last}${row}",
+                ":0": f"${zero}${row}:${last}${row}",
+                "@0": f"${zero}${row}",
+                "..": f"${first}{row}:{here}{row}",
+            }[match[2]]
+        )
 
 
 class Page:
@@ -131,17 +137,23 @@ class Page:
         """Write the title block across ``columns`` (default: the years)."""
         self._wide = columns or self.model.last_column
         self.row = layout.title_block(
-            self.sheet, title=self.sheet.title.upper(), language=self.model.language, facts=self.model.facts,
-            last_column=get_column_letter(self._wide), subtitle=subtitle)
+            self.sheet,
+            title=self.sheet.title.upper(),
+            language=self.model.language,
+            facts=self.model.facts,
+            last_column=get_column_letter(self._wide),
+            subtitle=subtitle,
+        )
 
     def years(self, *, repeat: bool = True) -> None:
         """Write the header of a table of years, set the columns' widths; ``repeat``: on every page, frozen."""
         model, sheet = self.model, self.sheet
         layout.widths(sheet, A=60, B=8)
-        titles = [model.say("Chỉ tiêu", "Item"), model.say("Đơn vị", "Unit"),
-                  model.say("Năm 0", "Year 0")]
-        titles += [model.say(f"Năm {n}", f"Year {n}") + (f"\n{model.first_year + n - 1}" if model.first_year > 1 else "")
-                   for n in range(1, model.years + 1)]
+        titles = [model.say("Chỉ tiêu", "Item"), model.say("Đơn vị", "Unit"), model.say("Năm 0", "Year 0")]
+        titles += [
+            model.say(f"Năm {n}", f"Year {n}") + (f"\n{model.first_year + n - 1}" if model.first_year > 1 else "")
+            for n in range(1, model.years + 1)
+        ]
         layout.head(sheet, self.row, titles, height=34)
         for column in range(YEAR_0, model.last_column + 1):
             sheet.column_dimensions[get_column_letter(column)].width = 17.5
@@ -159,22 +171,48 @@ class Page:
         self.row += 1
 
     def line(
-        self, key: str, vi: str, en: str, formula: str | None, *, zero: str | None = None, unit: str = "VND",
-        number_format: str = MONEY, strong: bool = False, soft: bool = False,
+        self,
+        key: str,
+        vi: str,
+        en: str,
+        formula: str | None,
+        *,
+        zero: str | None = None,
+        unit: str = "VND",
+        number_format: str = MONEY,
+        strong: bool = False,
+        soft: bool = False,
     ) -> None:
         """Write a row of years: ``formula`` for years 1 and on, ``zero`` for year 0 (None: no figure)."""
         model, sheet, row = self.model, self.sheet, self.row
         background = layout.PALE if strong else None
         colour = "595959" if soft else "000000"
         model.place(key, sheet, row)
-        put(sheet, f"A{row}", model.say(vi, en), box=True, bold=strong, italic=soft, background=background, colour=colour,
-            wrap=True, indent=0 if strong else 1)
+        put(
+            sheet,
+            f"A{row}",
+            model.say(vi, en),
+            box=True,
+            bold=strong,
+            italic=soft,
+            background=background,
+            colour=colour,
+            wrap=True,
+            indent=0 if strong else 1,
+        )
         put(sheet, f"B{row}", unit, box=True, size=9, horizontal="center", background=background, colour=colour)
         for column in range(YEAR_0, model.last_column + 1):
             where = f"{get_column_letter(column)}{row}"
             template = zero if column == YEAR_0 else formula
-            style: dict[str, Any] = {"box": True, "bold": strong, "italic": soft, "colour": colour,
-                                     "number_format": number_format, "background": background, "horizontal": "right"}
+            style: dict[str, Any] = {
+                "box": True,
+                "bold": strong,
+                "italic": soft,
+                "colour": colour,
+                "number_format": number_format,
+                "background": background,
+                "horizontal": "right",
+            }
             if template is None:
                 put(sheet, where, None, **style)
             else:
@@ -196,14 +234,17 @@ class Page:
         """Set the page up for print."""
         header = self._header
         layout.page(
-            self.sheet, language=self.model.language, facts=self.model.facts, landscape=self.landscape,
-            title_rows=(header, header) if header else None, tall=1 if self.one_page else 0,
+            self.sheet,
+            language=self.model.language,
+            facts=self.model.facts,
+            landscape=self.landscape,
+            title_rows=(header, header) if header else None,
+            tall=1 if self.one_page else 0,
             freeze=f"C{header + 1}" if header else None,
-            area=f"A1:{get_column_letter(self._wide)}{max(1, self.row - 1)}")
+            area=f"A1:{get_column_letter(self._wide)}{max(1, self.row - 1)}",
+        )
 
 
 def text(value: str) -> str:
     """Return ``value`` as a text inside a formula."""
     return '"' + value.replace('"', '""') + '"'
-
-

@@ -31,7 +31,10 @@ class Case:
 def _cases() -> tuple[list[Case], list[list[Case]]]:
     scenarios = [Case(title, number) for number, title in enumerate(SCENARIOS, start=1)]
     factors = [
-        [Case(Text(f"Doanh thu dự án {step:+.0%}", f"Project revenue {step:+.0%}"), None, revenue=step) for step in _STEPS],
+        [
+            Case(Text(f"Doanh thu dự án {step:+.0%}", f"Project revenue {step:+.0%}"), None, revenue=step)
+            for step in _STEPS
+        ],
         [Case(Text(f"Chi phí dự án {step:+.0%}", f"Project costs {step:+.0%}"), None, cost=step) for step in _STEPS],
         [Case(Text(f"Vốn đầu tư {step:+.0%}", f"Investment {step:+.0%}"), None, investment=step) for step in _STEPS],
     ]
@@ -42,11 +45,18 @@ def write(model: Model) -> None:
     """Write the comparison and, behind it, the sheet that calculates each case."""
     page = model.page("Kịch bản, độ nhạy", "Scenarios, sensitivity")
     working = model.page("Tính kịch bản", "Scenario workings")
-    working.title(model.say("Dòng tiền dự án tính lại cho từng trường hợp", "The project's cash flow, once for each case"))
+    working.title(
+        model.say("Dòng tiền dự án tính lại cho từng trường hợp", "The project's cash flow, once for each case")
+    )
     working.years()
     working.one_page = False
-    page.title(model.say("Dòng tiền dự án; doanh thu thay đổi theo sản lượng nên chi phí biến đổi đổi theo",
-                         "Project cash flow; revenue changes by volume, so variable costs follow"), columns=14)
+    page.title(
+        model.say(
+            "Dòng tiền dự án; doanh thu thay đổi theo sản lượng nên chi phí biến đổi đổi theo",
+            "Project cash flow; revenue changes by volume, so variable costs follow",
+        ),
+        columns=14,
+    )
     layout.widths(page.sheet, A=30, B=9, C=11, D=11, E=11, F=11, G=11, H=11, I=11, J=11, K=21, L=12, M=21, N=13)
     scenarios, factors = _cases()
     page.section("Ba kịch bản", "Three scenarios")
@@ -66,10 +76,22 @@ def write(model: Model) -> None:
         for case in factor:
             _case(page, working, case, base=base)
     page.row += 1
-    put(page.sheet, f"A{page.row}", model.say("Kiểm tra: NPV trang Thẩm định trừ NPV tại đây (phải bằng 0)",
-                                              "Check: NPV of the appraisal less the one here (must be 0)"), italic=True)
-    calculate(page.sheet, f"K{page.row}", f"=IF(ready=1,ROUND(project_npv-INDEX({names},scenario_number),0),0)", box=True,
-              number_format="0")
+    put(
+        page.sheet,
+        f"A{page.row}",
+        model.say(
+            "Kiểm tra: NPV trang Thẩm định trừ NPV tại đây (phải bằng 0)",
+            "Check: NPV of the appraisal less the one here (must be 0)",
+        ),
+        italic=True,
+    )
+    calculate(
+        page.sheet,
+        f"K{page.row}",
+        f"=IF(ready=1,ROUND(project_npv-INDEX({names},scenario_number),0),0)",
+        box=True,
+        number_format="0",
+    )
     model.name("check_scenarios", page.sheet, f"K{page.row}")
     page.row += 2
     _charts(page, first, base, starts)
@@ -78,12 +100,27 @@ def write(model: Model) -> None:
 
 def _header(page: Page) -> None:
     say = page.model.say
-    layout.head(page.sheet, page.row, [
-        say("Trường hợp", "Case"), say("Kịch bản số", "Scenario"), say("Doanh thu", "Revenue"), say("Chi phí", "Costs"),
-        say("Vốn đầu tư", "Investment"), say("DT tăng thêm", "Added revenue"), say("Tăng giá", "Prices"),
-        say("Tăng CP cố định", "Fixed costs"), say("Hệ số CP biến đổi", "Variable costs"), say("Vượt dự toán", "Overrun"),
-        "NPV (VND)", "IRR", say("NPV so với không đổi (VND)", "NPV against unchanged (VND)"),
-        say("DSCR dự án thấp nhất", "Lowest project DSCR")], height=48)
+    layout.head(
+        page.sheet,
+        page.row,
+        [
+            say("Trường hợp", "Case"),
+            say("Kịch bản số", "Scenario"),
+            say("Doanh thu", "Revenue"),
+            say("Chi phí", "Costs"),
+            say("Vốn đầu tư", "Investment"),
+            say("DT tăng thêm", "Added revenue"),
+            say("Tăng giá", "Prices"),
+            say("Tăng CP cố định", "Fixed costs"),
+            say("Hệ số CP biến đổi", "Variable costs"),
+            say("Vượt dự toán", "Overrun"),
+            "NPV (VND)",
+            "IRR",
+            say("NPV so với không đổi (VND)", "NPV against unchanged (VND)"),
+            say("DSCR dự án thấp nhất", "Lowest project DSCR"),
+        ],
+        height=48,
+    )
     page.row += 1
 
 
@@ -96,46 +133,110 @@ def _case(page: Page, working: Page, case: Case, *, base: int | None) -> None:
     else:
         calculate(sheet, f"B{row}", "=scenario_number", box=True, horizontal="center")
     for letter, shock in (("C", case.revenue), ("D", case.cost), ("E", case.investment)):
-        put(sheet, f"{letter}{row}", shock, box=True, number_format='+0%;-0%;"–"', horizontal="center",
-            background=layout.INPUT if base else None)
+        put(
+            sheet,
+            f"{letter}{row}",
+            shock,
+            box=True,
+            number_format='+0%;-0%;"–"',
+            horizontal="center",
+            background=layout.INPUT if base else None,
+        )
     varied = [assumption.name for assumption in VARIED if assumption.name != "revenue_growth"]
     for letter, name in zip("FGHIJ", varied):
-        calculate(sheet, f"{letter}{row}", f"=INDEX({choices(model, name)},1,$B{row})", box=True, number_format=PERCENT,
-                  horizontal="center")
+        calculate(
+            sheet,
+            f"{letter}{row}",
+            f"=INDEX({choices(model, name)},1,$B{row})",
+            box=True,
+            number_format=PERCENT,
+            horizontal="center",
+        )
     here = f"{quote_sheetname(sheet.title)}!"
-    p = {name: f"{here}${letter}${row}" for name, letter in zip(
-        ("revenue", "cost", "investment", *varied), "CDEFGHIJ")}
+    p = {name: f"{here}${letter}${row}" for name, letter in zip(("revenue", "cost", "investment", *varied), "CDEFGHIJ")}
     k = f"case{row}"
     size = f"(1+{p['overrun']})*(1+{p['investment']})"
     working.section(case.label.vi, case.label.en)
-    working.line(f"{k}_revenue", "Doanh thu", "Revenue",
-                 f"N(revenue_base)*{p['uplift']}*[ramp]*(1+{p['price_growth']})^[t]*(1+{p['revenue']})", soft=True)
     working.line(
-        f"{k}_cost", "Chi phí", "Costs",
+        f"{k}_revenue",
+        "Doanh thu",
+        "Revenue",
+        f"N(revenue_base)*{p['uplift']}*[ramp]*(1+{p['price_growth']})^[t]*(1+{p['revenue']})",
+        soft=True,
+    )
+    working.line(
+        f"{k}_cost",
+        "Chi phí",
+        "Costs",
         f"([{k}_revenue]*IF(N(revenue_base)>0,N(cost_base)*variable_share/revenue_base*{p['variable_factor']},0)"
-        f"+N(revenue_base)*{p['uplift']}*project_fixed_share*(1+{p['fixed_inflation']})^[t])*(1+{p['cost']})", soft=True)
+        f"+N(revenue_base)*{p['uplift']}*project_fixed_share*(1+{p['fixed_inflation']})^[t])*(1+{p['cost']})",
+        soft=True,
+    )
     # Depreciation and book value are proportional to what was invested; the scenario in use is taken out first.
-    working.line(f"{k}_tax", "Thuế TNDN", "Tax",
-                 f"MAX(0,[{k}_revenue]-[{k}_cost]-[dep]/(1+overrun)*{size})*tax_rate", soft=True)
-    working.line(f"{k}_committed", "Vốn lưu động", "Working capital",
-                 f"MAX([{k}_committed@0],[{k}_revenue]*receivable_days/365"
-                 f"+[{k}_cost]*(inventory_days-payable_days)/365)", zero=f"invest_working/(1+overrun)*{size}", soft=True)
-    working.line(f"{k}_fcf", "Dòng tiền thuần", "Net cash flow",
-                 f"[{k}_revenue]-[{k}_cost]-[{k}_tax]-([{k}_committed]-[{k}_committed-])"
-                 f"+IF([t]=MAX([t:]),[{k}_committed]+[nbv]/(1+overrun)*{size}*residual_rate,0)",
-                 zero=f"-(invest_building+invest_machine+invest_other)/(1+overrun)*{size}-[{k}_committed]")
-    working.line(f"{k}_dscr", "DSCR dự án", "Project DSCR",
-                 f'IF([service]>0,([{k}_revenue]-[{k}_cost]-[{k}_tax])/[service],"")', unit="", number_format=RATIO,
-                 soft=True)
-    model.later(sheet, f"K{row}", f'IF(ready=1,NPV(discount_rate,[{k}_fcf:])+[{k}_fcf@0],"–")', box=True, bold=True,
-                number_format=layout.MONEY, horizontal="right", background=layout.PALE)
+    working.line(
+        f"{k}_tax", "Thuế TNDN", "Tax", f"MAX(0,[{k}_revenue]-[{k}_cost]-[dep]/(1+overrun)*{size})*tax_rate", soft=True
+    )
+    working.line(
+        f"{k}_committed",
+        "Vốn lưu động",
+        "Working capital",
+        f"MAX([{k}_committed@0],[{k}_revenue]*receivable_days/365+[{k}_cost]*(inventory_days-payable_days)/365)",
+        zero=f"invest_working/(1+overrun)*{size}",
+        soft=True,
+    )
+    working.line(
+        f"{k}_fcf",
+        "Dòng tiền thuần",
+        "Net cash flow",
+        f"[{k}_revenue]-[{k}_cost]-[{k}_tax]-([{k}_committed]-[{k}_committed-])"
+        f"+IF([t]=MAX([t:]),[{k}_committed]+[nbv]/(1+overrun)*{size}*residual_rate,0)",
+        zero=f"-(invest_building+invest_machine+invest_other)/(1+overrun)*{size}-[{k}_committed]",
+    )
+    working.line(
+        f"{k}_dscr",
+        "DSCR dự án",
+        "Project DSCR",
+        f'IF([service]>0,([{k}_revenue]-[{k}_cost]-[{k}_tax])/[service],"")',
+        unit="",
+        number_format=RATIO,
+        soft=True,
+    )
+    model.later(
+        sheet,
+        f"K{row}",
+        f'IF(ready=1,NPV(discount_rate,[{k}_fcf:])+[{k}_fcf@0],"–")',
+        box=True,
+        bold=True,
+        number_format=layout.MONEY,
+        horizontal="right",
+        background=layout.PALE,
+    )
     undefined = text(model.say("Không xác định", "Undefined"))
-    model.later(sheet, f"L{row}", f'IF(ready=1,IFERROR(IRR([{k}_fcf:0]),{undefined}),"–")', box=True, number_format="0.0%",
-                horizontal="right", background=layout.PALE)
-    calculate(sheet, f"M{row}", f'=IF(ready=1,K{row}-K{base},"–")' if base else '="–"', box=True,
-              number_format=layout.MONEY, horizontal="right")
-    model.later(sheet, f"N{row}", f'IF(AND(ready=1,COUNT([{k}_dscr:])>0),MIN([{k}_dscr:]),"–")', box=True,
-                number_format=RATIO, horizontal="right")
+    model.later(
+        sheet,
+        f"L{row}",
+        f'IF(ready=1,IFERROR(IRR([{k}_fcf:0]),{undefined}),"–")',
+        box=True,
+        number_format="0.0%",
+        horizontal="right",
+        background=layout.PALE,
+    )
+    calculate(
+        sheet,
+        f"M{row}",
+        f'=IF(ready=1,K{row}-K{base},"–")' if base else '="–"',
+        box=True,
+        number_format=layout.MONEY,
+        horizontal="right",
+    )
+    model.later(
+        sheet,
+        f"N{row}",
+        f'IF(AND(ready=1,COUNT([{k}_dscr:])>0),MIN([{k}_dscr:]),"–")',
+        box=True,
+        number_format=RATIO,
+        horizontal="right",
+    )
     page.row += 1
 
 
@@ -154,5 +255,3 @@ def _charts(page: Page, first: int, base: int, starts: list[int]) -> None:
     finish(tornado, title=say("NPV thay đổi (triệu VND)", "Change of NPV (VND million)"), x="", width=24, height=10)
     tornado.legend = None
     sheet.add_chart(tornado, f"F{page.row}")
-
-

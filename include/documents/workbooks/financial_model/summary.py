@@ -20,14 +20,21 @@ def write(model: Model, page: Page) -> None:
     """Write the sheet; the others must have their places by now."""
     sheet, say = page.sheet, model.say
     layout.widths(sheet, A=42, B=9, C=24, D=22, E=14, F=12, G=12, H=12)
-    page.title(process.DOCUMENTS["financial_model"].title.in_(model.language)
-               + say(f" – {model.years} năm", f" – {model.years} years"), columns=_LAST)
+    page.title(
+        process.DOCUMENTS["financial_model"].title.in_(model.language)
+        + say(f" – {model.years} năm", f" – {model.years} years"),
+        columns=_LAST,
+    )
     purpose = str(at(model.facts, "need.purpose") or "–")
     sheet.merge_cells(f"A{page.row}:H{page.row}")
     put(sheet, f"A{page.row}", say("Mục đích: ", "Purpose: ") + purpose, wrap=True, vertical="top")
     sheet.row_dimensions[page.row].height = min(120, 16 * layout.lines(purpose, 140) + 2)
     page.row += 1
-    put(sheet, f"A{page.row}", say("Kịch bản đang tính (đổi ở trang Giả định)", "Scenario in use (change it on Assumptions)"))
+    put(
+        sheet,
+        f"A{page.row}",
+        say("Kịch bản đang tính (đổi ở trang Giả định)", "Scenario in use (change it on Assumptions)"),
+    )
     calculate(sheet, f"C{page.row}", "=scenario", bold=True, colour=layout.RED, horizontal="center", box=True)
     page.row += 1
     sheet.merge_cells(f"A{page.row}:H{page.row}")
@@ -42,8 +49,17 @@ def write(model: Model, page: Page) -> None:
 
 def _results(page: Page) -> None:
     sheet, say = page.sheet, page.model.say
-    layout.head(sheet, page.row, [say("Kết quả", "Result"), say("Đơn vị", "Unit"), say("Giá trị", "Value"),
-                                  say("Điều kiện thường dùng", "Usual condition")], height=22)
+    layout.head(
+        sheet,
+        page.row,
+        [
+            say("Kết quả", "Result"),
+            say("Đơn vị", "Unit"),
+            say("Giá trị", "Value"),
+            say("Điều kiện thường dùng", "Usual condition"),
+        ],
+        height=22,
+    )
     sheet.merge_cells(f"D{page.row}:E{page.row}")
     page.row += 1
     met, unmet = text(say("Đạt", "Met")), text(say("Chưa đạt", "Not met"))
@@ -55,18 +71,38 @@ def _results(page: Page) -> None:
         ("IRR", "project_irr", "%", "0.0%", "project_irr>discount_rate", say("> suất chiết khấu", "> discount rate")),
         (say("Thời gian hoàn vốn có chiết khấu", "Discounted payback"), "payback", years, "0.0", None, ""),
         (say("Chỉ số sinh lời (PI)", "Profitability index"), "profitability", times, "0.00", "profitability>1", "> 1"),
-        (say("DSCR thấp nhất, toàn doanh nghiệp", "Lowest DSCR of the company"), "dscr_min", times, RATIO,
-         "dscr_min>=dscr_required", say("≥ mức yêu cầu", "≥ required")),
-        (say("DSCR thấp nhất, chỉ từ dự án", "Lowest DSCR of the project alone"), "dscr_project_min", times, RATIO,
-         "dscr_project_min>=dscr_required", say("≥ mức yêu cầu", "≥ required")),
+        (
+            say("DSCR thấp nhất, toàn doanh nghiệp", "Lowest DSCR of the company"),
+            "dscr_min",
+            times,
+            RATIO,
+            "dscr_min>=dscr_required",
+            say("≥ mức yêu cầu", "≥ required"),
+        ),
+        (
+            say("DSCR thấp nhất, chỉ từ dự án", "Lowest DSCR of the project alone"),
+            "dscr_project_min",
+            times,
+            RATIO,
+            "dscr_project_min>=dscr_required",
+            say("≥ mức yêu cầu", "≥ required"),
+        ),
         (say("Doanh thu hòa vốn năm 1", "Break-even revenue of year 1"), "break_even_first", "VND", MONEY, None, ""),
     )
     first = page.row
     for label, name, unit, number_format, condition, wording in rows:
         put(sheet, f"A{page.row}", label, box=True)
         put(sheet, f"B{page.row}", unit, box=True, size=9, horizontal="center")
-        calculate(sheet, f"C{page.row}", f"={name}", box=True, bold=True, number_format=number_format, horizontal="right",
-                  wrap=True)
+        calculate(
+            sheet,
+            f"C{page.row}",
+            f"={name}",
+            box=True,
+            bold=True,
+            number_format=number_format,
+            horizontal="right",
+            wrap=True,
+        )
         put(sheet, f"D{page.row}", wording, box=True, horizontal="center", size=10)
         # Text compares as greater than any number: a note must not look like a condition met.
         formula = f'=IF(ISNUMBER({name}),IF({condition},{met},{unmet}),"–")' if condition else '=""'
@@ -80,12 +116,20 @@ def _results(page: Page) -> None:
 
 def _checks(page: Page) -> None:
     model, sheet, say = page.model, page.sheet, page.model.say
-    layout.head(sheet, page.row, [say("Kiểm tra mô hình", "Checks"), "", say("Chênh lệch (VND)", "Difference (VND)")],
-                height=20)
+    layout.head(
+        sheet, page.row, [say("Kiểm tra mô hình", "Checks"), "", say("Chênh lệch (VND)", "Difference (VND)")], height=20
+    )
     page.row += 1
     first = page.row
-    put(sheet, f"A{page.row}", say("Tài sản = nguồn vốn, mọi năm", "Assets = liabilities and equity, all years"), box=True)
-    model.later(sheet, f"C{page.row}", "MAX(MAX([check:0]),-MIN([check:0]))", box=True, number_format="0", horizontal="right")
+    put(
+        sheet,
+        f"A{page.row}",
+        say("Tài sản = nguồn vốn, mọi năm", "Assets = liabilities and equity, all years"),
+        box=True,
+    )
+    model.later(
+        sheet, f"C{page.row}", "MAX(MAX([check:0]),-MIN([check:0]))", box=True, number_format="0", horizontal="right"
+    )
     model.name("check_balance", sheet, f"C{page.row}")
     page.row += 1
     put(sheet, f"A{page.row}", say("NPV hai cách tính bằng nhau", "NPV reckoned twice agrees"), box=True)
@@ -123,11 +167,24 @@ def _charts(page: Page) -> None:
 
     years = Reference(income, min_col=YEAR_0 + 1, max_col=last, min_row=header_row - 1)
     for anchor, chart, title, series, money in (
-        ("A", BarChart(), say("Doanh thu và lợi nhuận (triệu VND)", "Revenue and profit (VND million)"),
-         (("is_revenue", say("Doanh thu", "Revenue")), ("ebitda", "EBITDA"), ("net", say("Lợi nhuận sau thuế", "Net profit"))),
-         True),
-        ("D", LineChart(), say("Tiền cuối năm và dư nợ (triệu VND)", "Cash and loan (VND million)"),
-         (("cash", say("Tiền", "Cash")), ("debt", say("Dư nợ", "Loan"))), True),
+        (
+            "A",
+            BarChart(),
+            say("Doanh thu và lợi nhuận (triệu VND)", "Revenue and profit (VND million)"),
+            (
+                ("is_revenue", say("Doanh thu", "Revenue")),
+                ("ebitda", "EBITDA"),
+                ("net", say("Lợi nhuận sau thuế", "Net profit")),
+            ),
+            True,
+        ),
+        (
+            "D",
+            LineChart(),
+            say("Tiền cuối năm và dư nợ (triệu VND)", "Cash and loan (VND million)"),
+            (("cash", say("Tiền", "Cash")), ("debt", say("Dư nợ", "Loan"))),
+            True,
+        ),
     ):
         for key, name in series:
             chart.add_data(row_of(key), from_rows=True, titles_from_data=False)

@@ -1,0 +1,76 @@
+"""Workbooks opened again in tests: by openpyxl for what is written, by LibreOffice for what it comes to."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openpyxl import Workbook, load_workbook
+from python_calamine import CalamineWorkbook
+
+needs_libreoffice = pytest.mark.skipif(
+    shutil.which("soffice") is None,
+    reason="LibreOffice (soffice) is not installed: no workbook has been recalculated",
+)
+
+
+def opened(data: bytes) -> Workbook:
+    """Return the workbook as openpyxl reads it."""
+    return load_workbook(io.BytesIO(data))
+
+
+def saved(workbook: Workbook) -> bytes:
+    """Return the bytes of a workbook that a test has filled in."""
+    target = io.BytesIO()
+    workbook.save(target)
+    return target.getvalue()
+
+
+def cell_of(workbook: Workbook, name: str) -> Any:
+    """Return the cell that a defined name points to."""
+    title, where = re.fullmatch(r"'?(.+?)'?!(\$[A-Z]+\$\d+)", workbook.defined_names[name].attr_text).groups()
+    return workbook[title.replace("''", "'")][where.replace("$", "")]
+
+
+def recalculated(data: bytes, folder: Path) -> dict[str, list[list[Any]]]:
+    """Return every sheet's values after LibreOffice has calculated the workbook."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "book.xlsx").write_bytes(data)
+    done = subprocess.run(
+        [
+            "soffice",
+            f"-env:UserInstallation={(folder / 'profile').as_uri()}",
+            "--headless",
+            "--convert-to",
+            "xlsx",
+            "--outdir",
+            str(folder / "out"),
+            str(folder / "book.xlsx"),
+        ],
+        capture_output=True,
+        timeout=180,
+        check=False,
+        env={**os.environ, "HOME": str(folder)},
+    )
+    result = folder / "out" / "book.xlsx"
+    assert result.exists(), done.stderr.decode(errors="replace")
+    book = CalamineWorkbook.from_path(result)
+    return {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names}
+
+
+def value_of(values: dict[str, list[list[Any]]], workbook: Workbook, name: str) -> Any:
+    """Return the calculated value under a defined name of the workbook as built."""
+    cell = cell_of(workbook, name)
+    return values[cell.parent.title][cell.row - 1][cell.column - 1]
+
+
+def row_of(values: dict[str, list[list[Any]]], sheet: str, label: str) -> list[float]:
+    """Return the figures of the row that begins with ``label``: years in order, empty cells left out."""
+    row = next(row for row in values[sheet] if row and row[0] == label)
+    return [cell for cell in row[2:] if cell != ""]
