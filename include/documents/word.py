@@ -10,7 +10,7 @@ import io
 import re
 import unicodedata
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,7 @@ _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _PROPERTY_LENGTH = 255  # the most that a core property holds
-_DOTS = "…" * 14
+_DOTS = "…" * 8
 
 
 def render_word(template: bytes, *, title: str, language: Language, facts: Mapping[str, Any]) -> bytes:
@@ -70,7 +70,7 @@ def _environment(language: Language) -> Environment:
 
     unit = {"vi": "đồng", "en": "VND"}[language]
     environment = SandboxedEnvironment(undefined=StrictUndefined, autoescape=True, finalize=_finalized)
-    environment.filters.update({
+    filters: dict[str, Callable[..., Any]] = {
         "vnd": lambda amount: f"{money.format_vnd(amount)} {unit}",
         "words": lambda amount: money.amount_in_words(amount, language),
         "longdate": lambda day: dates.long_date(day, language),
@@ -79,7 +79,8 @@ def _environment(language: Language) -> Environment:
         "dots": lambda value: value if _known(value) else _DOTS,
         "number": money.format_vnd,
         "two_digits": lambda value: f"{value:02d}",
-    })
+    }
+    environment.filters.update(filters)
     return environment
 
 

@@ -26,7 +26,8 @@ def sample_facts(language: Language) -> dict[str, Any]:
         "revenue_vnd": "14.500.000.000",
         "cost_vnd": "11.900.000.000",
         "loan_vnd": "6.000.000.000",
-        "collateral": t("Quyền sử dụng đất và nhà xưởng tại Buôn Ma Thuột", "Land-use right and workshop in Buon Ma Thuot"),
+        "collateral": t("Quyền sử dụng đất và nhà xưởng tại Buôn Ma Thuột",
+                        "Land-use right and workshop in Buon Ma Thuot"),
     }
     asked = [item for item in process.INFORMATION_ITEMS if item.kind != "file"]
     files = [item for item in process.INFORMATION_ITEMS if item.kind == "file"]

@@ -41,11 +41,12 @@ BEFORE_THE_DECISION = ("intake_record", "interview_guide", "information_letter",
                        "decline_letter")
 TERMS_OF_AN_OFFER = {"terms", "timetable", "promised", "promised_before", "work_days", "total_days", "contract"}
 WORDS_OF_AN_OFFER = re.compile(
-    r"\b(báo giá|giá|phí|thù lao|chiết khấu|hứa|cam kết|price|fees?|quotes?|quotation|promise[ds]?|guarantees?)\b", re.I)
+    r"\b(báo giá|giá|phí|thù lao|chiết khấu|hứa|cam kết|price|fees?|quotes?|quotation|promise[ds]?|guarantees?)\b",
+    re.I)
 WORDS_OF_OTHER_MEANING = re.compile(r"\b(đánh giá|chi phí)\b", re.I)  # an assessment; a client's own costs
 
-HOSTILE = ("Tân & Phát <Co> \"x\" 'y' {{ 7*7 }} {% for %} {# #} {{% }}} \u202eRTL\u202c\u200f 😀 \x00\x08\x0b\ud800 a\tb\n"
-           "hai\r\nba ]]> &amp; </w:t>")
+HOSTILE = ("Tân & Phát <Co> \"x\" 'y' {{ 7*7 }} {% for %} {# #} {{% }}} \u202eRTL\u202c\u200f 😀 \x00\x08\x0b\ud800 "
+           "a\tb\nhai\r\nba ]]> &amp; </w:t>")
 HOSTILE_READ = ("Tân & Phát <Co> \"x\" 'y' {{ 7*7 }} {% for %} {# #} {{% }}} RTL\u200f 😀 \n a\tb\n"
                 "hai\nba ]]> &amp; </w:t>")
 
@@ -243,8 +244,14 @@ def test_a_fact_that_is_not_known_is_never_printed_as_none() -> None:
 
 
 def test_tags_that_tear_a_document_are_refused_instead_of_losing_its_rest() -> None:
+    document = docx.Document()
+    document.add_table(rows=1, cols=1).cell(0, 0).text = "{% if not missing %}"
+    document.add_paragraph("{% endif %}")
+    document.add_paragraph("Phần còn lại")
+    file = io.BytesIO()
+    document.save(file)
     with pytest.raises(XMLSyntaxError):
-        fill(template_with("{% if not missing %}đầu", "cuối{% endif %}", "phần còn lại"))
+        fill(file.getvalue())
 
 
 def test_a_template_cannot_reach_into_the_program() -> None:
@@ -276,9 +283,9 @@ def test_terms_do_not_change_a_document_made_before_the_decision(language: Langu
 @pytest.mark.parametrize(("language", "wanted"), [
     ("vi", ["Điều 513", "36/2005/QH11", "91/2025/QH15", "23 ngày làm việc", "thời gian dự trù là 5 ngày làm việc",
             "ngày làm việc thứ 28", "ngày 22 tháng 01 năm 2027", "185.000.000 đồng", "14.800.000 đồng",
-            "199.800.000 đồng", "Một trăm chín mươi chín triệu tám trăm nghìn đồng", "79.920.000 đồng", "không chính xác",
-            "quyền từ chối", "8 % giá trị phần nghĩa vụ", "Bất khả kháng", "phụ lục gia hạn", "04 bản",
-            "Điều 301 Luật Thương mại"]),
+            "199.800.000 đồng", "Một trăm chín mươi chín triệu tám trăm nghìn đồng", "79.920.000 đồng",
+            "không chính xác", "quyền từ chối", "8 % giá trị phần nghĩa vụ", "Bất khả kháng", "phụ lục gia hạn",
+            "04 bản", "Điều 301 Luật Thương mại"]),
     ("en", ["Articles 513", "36/2005/QH11", "91/2025/QH15", "23 working days", "a reserve of 5 working days",
             "working day number 28", "22 January 2027", "185.000.000 VND", "199.800.000 VND", "79.920.000 VND",
             "inaccurate", "8 % of the value of the obligation breached", "Force majeure", "extension appendix"]),
