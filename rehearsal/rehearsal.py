@@ -211,12 +211,12 @@ class Rehearsal:
     def _act(self, day: date) -> bool:
         acted = self._release(day)
         letters, templates = self.mailbox.letters(), self.register.templates(self.ids)
-        for letter in letters[self._letters_shown:]:
-            self.progress.letter(letter, templates.get(letter.message_id, ""))
-        self._letters_shown = len(letters)
         for document in self.register.documents(self.ids, after=self._last_document):
             self._last_document = document.id
             self.progress.document(document)
+        for letter in letters[self._letters_shown:]:
+            self.progress.letter(letter, templates.get(letter.message_id, ""))
+        self._letters_shown = len(letters)
         requests = self.register.open_requests(self.ids)
         self._people.plan(letters, requests, templates)
         by_key = {(request.engagement_id, request.key, request.times_asked): request for request in requests}
