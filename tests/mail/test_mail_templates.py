@@ -46,7 +46,8 @@ class Page(HTMLParser):
             self.unclosed.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        assert self.unclosed.pop() == tag
+        if tag != "br":
+            assert self.unclosed.pop() == tag
 
     def handle_data(self, data: str) -> None:
         self.words += data
@@ -61,7 +62,7 @@ def test_a_mail_has_one_subject_line_and_says_the_same_twice(key: str, language:
     assert "{" not in mail.text + mail.html
     page = Page(mail.html)
     assert page.unclosed == []
-    said = re.sub(r"[*\s]|^- |^\d\. |^ *- ", "", re.sub(r"(?m)^(- |\d\. )", "", mail.text)).replace("*", "")
+    said = re.sub(r"[*\s]", "", re.sub(r"(?m)^(- |\d\. )", "", mail.text))
     read = re.sub(r"\s", "", page.words)
     if key != "useful_information":
         assert said in read
@@ -97,8 +98,7 @@ def test_what_a_client_wrote_stays_text(key: str, language: Language) -> None:
 
 def _hostile(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: (HOSTILE if name != "url" else "javascript:alert(1)") if isinstance(inner, str) else _hostile(inner)
-                for name, inner in value.items()}
+        return {name: "javascript:alert(1)" if name == "url" else _hostile(inner) for name, inner in value.items()}
     if isinstance(value, list):
         return [HOSTILE if isinstance(inner, str) else _hostile(inner) for inner in value]
     return HOSTILE if isinstance(value, str) else value
