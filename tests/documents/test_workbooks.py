@@ -63,7 +63,8 @@ def test_the_same_facts_give_the_same_bytes_and_other_facts_do_not(key: str, lan
 def test_the_bytes_depend_neither_on_the_hash_seed_nor_on_the_clocks_zone() -> None:
     program = (
         "import hashlib;from include.documents import workbooks;from tests.documents.sample_facts import sample_facts\n"
-        "print([hashlib.sha256(workbooks.build(k,language='vi',facts=sample_facts('vi'))).hexdigest() for k in workbooks.KEYS])"
+        "built = [workbooks.build(key, language='vi', facts=sample_facts('vi')) for key in workbooks.KEYS]\n"
+        "print([hashlib.sha256(data).hexdigest() for data in built])"
     )
     seen = {
         subprocess.run(

@@ -45,7 +45,7 @@ def recalculated(data: bytes, folder: Path) -> dict[str, list[list[Any]]]:
     done = subprocess.run(
         [
             "soffice",
-            f"-env:UserInstallation={(folder / 'profile').as_uri()}",
+            f"-env:UserInstallation={(folder.parent / 'libreoffice-profile').as_uri()}",
             "--headless",
             "--convert-to",
             "xlsx",

@@ -263,8 +263,8 @@ def _results(page: Page) -> None:
         page.row += 1
     page.row += 1
     page.remark(
-        "Thuế của dự án tính thận trọng: năm lỗ không được bù trừ. Toàn bộ vốn đầu tư, gồm cả vốn lưu động ban đầu, là dòng "
-        "tiền ra của năm 0; vốn lưu động thu hồi ở năm cuối.",
+        "Thuế của dự án tính thận trọng: năm lỗ không được bù trừ. Toàn bộ vốn đầu tư, gồm cả vốn lưu động ban đầu, là "
+        "dòng tiền ra của năm 0; vốn lưu động thu hồi ở năm cuối.",
         "Tax on the project is reckoned cautiously: a year's loss is not set off. The whole investment with its "
         "working capital is paid in year 0; working capital comes back in the last year.",
     )

@@ -143,7 +143,7 @@ def _case(page: Page, working: Page, case: Case, *, base: int | None) -> None:
             background=layout.INPUT if base else None,
         )
     varied = [assumption.name for assumption in VARIED if assumption.name != "revenue_growth"]
-    for letter, name in zip("FGHIJ", varied):
+    for letter, name in zip("FGHIJ", varied, strict=True):
         calculate(
             sheet,
             f"{letter}{row}",
@@ -153,7 +153,10 @@ def _case(page: Page, working: Page, case: Case, *, base: int | None) -> None:
             horizontal="center",
         )
     here = f"{quote_sheetname(sheet.title)}!"
-    p = {name: f"{here}${letter}${row}" for name, letter in zip(("revenue", "cost", "investment", *varied), "CDEFGHIJ")}
+    p = {
+        name: f"{here}${letter}${row}"
+        for name, letter in zip(("revenue", "cost", "investment", *varied), "CDEFGHIJ", strict=True)
+    }
     k = f"case{row}"
     size = f"(1+{p['overrun']})*(1+{p['investment']})"
     working.section(case.label.vi, case.label.en)
