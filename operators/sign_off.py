@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
@@ -15,6 +13,8 @@ from operators.case import CaseOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from include.casework.office import Case
 
 
 class InvalidAnswer(AirflowException):
@@ -53,19 +53,17 @@ class SignOff(CaseOperator, HITLOperator):
 
     def execute(self, context: Context) -> None:
         """Prepare; go on with the decision that is there, or ask for it."""
-        from include.casework.desks import GATE_DESKS
-        from include.casework.signing import answer_of, ask_for, sign_off
+        from include.casework.desks import GATE_DESKS, follow
+        from include.casework.signing import ask_for, sign_off
 
-        desk = GATE_DESKS[self.gate]
         with self.case(context) as case:
             number = self.round(case, context)
-            outcome = desk.prepare(case, number)
+            outcome = GATE_DESKS[self.gate].prepare(case, number)
             row = sign_off(case, self.gate, number, self.who)
             if outcome is None and row is not None and row.decision is not None:
-                outcome = self._follow(case, row, answer_of(row))
+                outcome = follow(case, row)
             if outcome is None:
-                row = ask_for(case, self.gate, number, self.who)
-                self._word(case, number, row.refusal)
+                self._word(case, number, ask_for(case, self.gate, number, self.who).refusal)
         if outcome is not None:
             return self.go_on(context, outcome)
         return HITLOperator.execute(self, context)
@@ -75,40 +73,26 @@ class SignOff(CaseOperator, HITLOperator):
 
         Raises InvalidAnswer when the answer cannot be taken: the task is tried again and asks again.
         """
-        from include.casework.desks import GATE_DESKS
-        from include.casework.signing import answer_of, ask_for, keep, refuse, weigh
+        from include.casework.desks import decide, follow
         from include.clock import now
         from include.engagement.errors import InvalidSignOff
 
         if "error" in event:
             self.process_trigger_event_error(event)
-        by: Mapping[str, Any] = event.get("responded_by_user") or {}
-        at: datetime = event.get("responded_at") or now()
+        by = event.get("responded_by_user") or {}
         with self.case(context) as case:
-            row = ask_for(case, self.gate, self.round(case, context), self.who)
-            if row.decision is None:
-                try:
-                    answer = weigh(case, row, event["chosen_options"][0], event.get("params_input") or {})
-                    GATE_DESKS[self.gate].check(case, answer)
-                except InvalidSignOff as error:
-                    refuse(case, row, error)
-                    raise InvalidAnswer("the answer cannot be taken; the sign-off is asked again") from error
-                keep(case, row, answer, by=str(by.get("name") or by.get("id") or ""), at=at)
-                case.session.commit()
-            outcome = self._follow(case, row, answer_of(row))
+            try:
+                row = decide(
+                    case, self.gate, self.round(case, context), self.who,
+                    label=event["chosen_options"][0], entries=event.get("params_input") or {},
+                    by=str(by.get("name") or by.get("id") or ""), at=event.get("responded_at") or now(),
+                )  # fmt: skip
+            except InvalidSignOff as error:
+                raise InvalidAnswer("the answer cannot be taken; the sign-off is asked again") from error
+            outcome = follow(case, row)
         self.go_on(context, outcome)
 
-    def _follow(self, case: Any, row: Any, answer: Any) -> str:
-        """Do what the decision entails, once more if a former try died over it; remember the outcome."""
-        from include.casework.desks import GATE_DESKS
-
-        if row.outcome is None:
-            outcome = GATE_DESKS[self.gate].follow(case, answer)
-            row.outcome = outcome
-            case.session.commit()
-        return str(row.outcome)
-
-    def _word(self, case: Any, number: int, refusal: str | None) -> None:
+    def _word(self, case: Case, number: int, refusal: str | None) -> None:
         """Say what it is about: the engagement's id, the company's name, no personal data."""
         row = process.SIGN_OFFS[self.gate]
         member = next((m.title.vi for m in process.COUNCIL if m.key == self.who), "")

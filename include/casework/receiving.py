@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import mimetypes
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import select
@@ -95,8 +95,16 @@ def _register(case: Case, request: Request, fresh: Sequence[Arrival], replies: S
     items = asked_items(request, case)
     reply, unclear = _read_reply(fresh, replies)
     files = [arrival for arrival in fresh if arrival.name != REPLY]
-    reply = _with_workbook_answers(reply, files)
-    seen = [FileSeen(name=file.name, item=item_of_file(file.name, items, reply), problem=_problem(file))
+    problems = {file.name: _problem(file) for file in files}
+    answers: dict[str, Any] = {}
+    for file in files:
+        if problems[file.name] is None and file.name.lower().endswith(".xlsx"):
+            try:
+                answers |= _workbook_answers(file)
+            except InvalidReply as error:
+                problems[file.name] = str(error)
+    reply = replace(reply, answers={**answers, **reply.answers})  # what the reply itself says counts more
+    seen = [FileSeen(name=file.name, item=item_of_file(file.name, items, reply), problem=problems[file.name])
             for file in files]  # fmt: skip
     rows = case.items(request)
     standing = {row.key: Standing(row.key, row.required, row.state, row.reason) for row in rows}
@@ -185,16 +193,11 @@ def _read_reply(fresh: Sequence[Arrival], replies: Sequence[str]) -> tuple[Reply
     return reply, ""
 
 
-def _with_workbook_answers(reply: Reply, files: Sequence[Arrival]) -> Reply:
-    """Add what a filled-in questionnaire says; what the reply itself says counts more."""
-    from include.documents.workbooks.answer_sheet import read_questionnaire
+def _workbook_answers(file: Arrival) -> dict[str, Any]:
+    """Return what a filled-in questionnaire says; nothing for any other workbook. Raises InvalidReply."""
+    from include.documents.workbooks import read_questionnaire
 
-    answers: dict[str, Any] = {}
-    for file in files:
-        if file.data and file.name.lower().endswith(".xlsx") and _problem(file) is None:
-            answers |= read_questionnaire(file.data)
-    return Reply(answers={**answers, **reply.answers}, files=reply.files, reply=reply.reply, message=reply.message,
-                 items=reply.items, manifest=reply.manifest)  # fmt: skip
+    return read_questionnaire(file.data or b"")
 
 
 SIGNATURES = {
