@@ -148,13 +148,21 @@ def safe_name(name: str) -> str:
 
     Drops folders, control, format and bidirectional characters, leading dots, trailing dots and blanks; takes
     ``_`` for what Windows forbids and before its device names; cuts to ``SEGMENT_BYTES`` bytes of UTF-8.
-    A name of which nothing is left becomes ``file``.
+    A name of which nothing is left becomes ``file``. A name made so is made into itself.
     """
+    stored = _storable(name)
+    # Cutting may lay bare an ending that reads as an extension.
+    while (again := _storable(stored)) != stored:
+        stored = again
+    return stored
+
+
+def _storable(name: str) -> str:
     composed = unicodedata.normalize("NFC", name)
     last = re.split(r"[/\\]", composed.rstrip("/\\"))[-1]
     blanked = re.sub(r"\s+", " ", last)
     visible = "".join(c for c in blanked if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
-    plain = unicodedata.normalize("NFC", _FORBIDDEN.sub("_", visible)).strip(" ").lstrip(". ").rstrip(". ")
+    plain = unicodedata.normalize("NFC", _FORBIDDEN.sub("_", re.sub(" +", " ", visible))).strip(". ")
     stem, dot, extension = plain.rpartition(".")
     if not dot:
         stem, extension = plain, ""

@@ -9,7 +9,7 @@ from email.policy import default
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.mail.message import Attachment, InvalidAddress, build_message, checked_address, mailbox
@@ -169,11 +169,13 @@ def test_a_mailbox_splits_into_name_and_address() -> None:
 _LINE = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=120)
 
 
+@settings(deadline=None)
 @given(_LINE)
 def test_any_line_survives_as_a_subject(subject: str) -> None:
     assert " ".join(str(built(subject=subject)["Subject"]).split()) == " ".join(subject.split())
 
 
+@settings(deadline=None)
 @given(_LINE)
 def test_any_display_name_reaches_one_recipient(name: str) -> None:
     data = build_message(**{**FIELDS, "to": (name, "a@b.vn")})
@@ -181,6 +183,7 @@ def test_any_display_name_reaches_one_recipient(name: str) -> None:
     assert [address.addr_spec for address in addresses] == ["a@b.vn"]
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=("Cs",)), max_size=300))
 def test_any_text_comes_back(text: str) -> None:
     got = built(text=text, html=None).get_content()
