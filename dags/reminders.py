@@ -1,10 +1,13 @@
 """# Nhắc việc
 
 Chạy 8 giờ sáng mỗi ngày; ngày nghỉ thì không gửi gì. Khách được nhắc trước hạn, đúng hạn và sau hạn; sau đó người phụ
-trách rồi giám đốc được báo. Nhân viên nhận một thư tổng hợp mỗi ngày. Mỗi lời nhắc chỉ gửi một lần, chạy lại không gửi lại.
+trách rồi giám đốc được báo. Nhân viên nhận một thư tổng hợp mỗi ngày. Mỗi lời nhắc chỉ gửi một lần, chạy
+lại không gửi lại. Trong diễn tập, kịch bản quyết định ngày nào chạy.
 """
 
 from __future__ import annotations
+
+import os
 
 import pendulum
 from airflow.sdk import DAG, Param
@@ -16,7 +19,7 @@ with DAG(
     "reminders",
     dag_display_name="Nhắc việc hằng ngày",
     doc_md=__doc__,
-    schedule="0 8 * * *",
+    schedule=None if os.environ.get("ENGAGEMENT_REHEARSAL") == "1" else "0 8 * * *",
     start_date=pendulum.datetime(2026, 1, 1, tz="Asia/Ho_Chi_Minh"),
     catchup=False,
     max_active_runs=1,

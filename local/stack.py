@@ -150,6 +150,7 @@ class Stack:
         return {
             "ENGAGEMENT_REGISTER_URL": self.register_url,
             "ENGAGEMENT_STORAGE_URL": self.storage.as_uri(),
+            "ENGAGEMENT_MAIL_RECORD": self.mails.as_uri(),
             "ENGAGEMENT_INBOX_POLL_SECONDS": "1",
             "ENGAGEMENT_INBOX_SETTLE_SECONDS": "2",
             **({"ENGAGEMENT_REHEARSAL": "1"} if self.rehearsal else {}),

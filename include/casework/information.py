@@ -11,7 +11,7 @@ from include.casework.office import Case
 from include.casework.signing import Answer, answer_of, sign_off
 from include.engagement import process
 from include.engagement.errors import InvalidSignOff
-from include.engagement.items import items_for
+from include.engagement.items import item_named, items_for
 from include.engagement.signoffs import parse_reasons
 from include.register.models import Request
 
@@ -38,7 +38,7 @@ def _ask_again(case: Case, number: int) -> Request:
     review = sign_off(case, "information_review", number - 1)
     assert review is not None
     reasons = returned_items(case, answer_of(review))
-    items = [item for item in process.REQUESTS["information"].items if item.key in reasons]
+    items = [item_named(key) for key in reasons]
     row = process.REQUESTS["information"]
     request = case.ask("information", number, items=items, reasons=reasons, days=row.follow_up_days)
     labels = {item.key: item.label.in_(case.language) for item in items}
@@ -55,21 +55,14 @@ def answered(case: Case, request: Request) -> str:
 
 
 def returned_items(case: Case, answer: Answer) -> dict[str, str]:
-    """Return the items that a review returns, by key, with the reason.
+    """Return the items that a review returns, by key, with the reason; an item of the intake form may be among them.
 
-    Raises InvalidSignOff when a line names none of the items asked for.
+    Raises InvalidSignOff when a line names no item.
     """
-    items = items_for("information", case.form)
-    keys = {item.key: item.key for item in items} | {item.label.vi.casefold(): item.key for item in items}
-    reasons: dict[str, str] = {}
-    for named, reason in parse_reasons(str(answer.form.get("reason") or "")).items():
-        key = keys.get(named) or keys.get(named.casefold())
-        if key is None:
-            raise InvalidSignOff(
-                f"“{named or reason}” không phải là một mục đã yêu cầu. Mỗi dòng ghi “mục: lý do”, mục là một trong: "
-                + ", ".join(item.key for item in items) + "."
-            )
-        reasons[key] = reason
+    reasons = parse_reasons(str(answer.form.get("reason") or ""))
+    if not reasons or "" in reasons:
+        keys = ", ".join(item.key for item in items_for("information", case.form))
+        raise InvalidSignOff(f"Mỗi dòng ghi “mục: lý do”, ví dụ một trong các mục: {keys}.")
     return reasons
 
 

@@ -165,11 +165,12 @@ class Case:
         self.event("closed", outcome=outcome)
         self.session.commit()
 
-    def client_kept_us_waiting(self, stage: str, number: int, days: int) -> None:
+    def client_kept_us_waiting(self, stage: str, number: int, days: int, *, moves_promise: bool) -> None:
         """Count ``days`` working days of waiting for the client; part of the transaction.
 
         Days beyond the client's share stop the firm's clock: the stage's due date moves, and once a contract
-        is signed the promised date too, with an event that the extension appendix is made from.
+        is signed the promised date too if there is still work to deliver (``moves_promise``), with an event that
+        the extension appendix is made from.
         """
         period = self.period(stage, number)
         before = period.client_wait_days
@@ -183,7 +184,7 @@ class Case:
             return
         self.event("clock_stopped", key=f"clock_stopped/{stage}/{number}/{period.client_waited}", stage=stage,
                    round=number, days=lost)  # fmt: skip
-        if self.engagement.promised is not None and stage in ("delivery", "appraisal", "handover"):
+        if self.engagement.promised is not None and moves_promise:
             was = self.engagement.promised
             self.engagement.promised = self.calendar.add(was, lost)
             self.event("promised_date_moved", key=f"promised_date_moved/{stage}/{number}/{period.client_waited}",

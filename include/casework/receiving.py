@@ -20,7 +20,7 @@ from include.casework.office import Case
 from include.engagement import process
 from include.engagement.errors import InvalidReply
 from include.engagement.form import column_value, fill_form
-from include.engagement.items import Assessment, FileSeen, Standing, assess, item_of_file
+from include.engagement.items import Assessment, FileSeen, Standing, assess, item_named, item_of_file
 from include.engagement.replies import Entry, Reply, parse_reply, ready_names
 from include.register.models import Document, Event, Request, RequestItem
 from include.storage import safe_name
@@ -147,7 +147,8 @@ def _settle(
     decided = not process.REQUESTS[request.kind].replies or (reply.reply is not None and not unclear)
     waited = case.calendar.between(request.asked, case.today)
     if request.of == "client" and request.kind in STAGE_REQUESTS:
-        case.client_kept_us_waiting(request.stage, request.stage_round, waited)
+        done = request.kind == "handover" and reply.reply == "accept"
+        case.client_kept_us_waiting(request.stage, request.stage_round, waited, moves_promise=not done)
     if not missing and decided:
         request.status, request.answered = "answered", case.today
         if reply.reply is not None:
@@ -172,8 +173,8 @@ STAGE_REQUESTS = frozenset({"intake", "information", "quote", "contract", "hando
 
 def asked_items(request: Request, case: Case) -> list[process.Item]:
     """Return the rows of what this request asked for."""
-    asked = {row.key for row in case.items(request)}
-    return [item for item in process.REQUESTS[request.kind].items if item.key in asked]
+    rows = {item.key: item for item in process.REQUESTS[request.kind].items}
+    return [rows.get(row.key) or item_named(row.key) for row in case.items(request)]
 
 
 def _read_reply(fresh: Sequence[Arrival], replies: Sequence[str]) -> tuple[Reply, str]:
@@ -260,7 +261,7 @@ def _acknowledge(case: Case, request: Request) -> None:
     """Tell a client what each receipt brought; a receipt is told of once."""
     if request.of != "client":
         return
-    labels = {item.key: item.label.in_(case.language) for item in process.REQUESTS[request.kind].items}
+    labels = {item.key: item.label.in_(case.language) for item in asked_items(request, case)}
     receipts = case.session.scalars(
         select(Event)
         .where(Event.engagement_id == case.id, Event.kind == "received", Event.facts["request"].astext == request.key)

@@ -97,6 +97,12 @@ def items_for(kind: str, form: Mapping[str, Any]) -> list[Item]:
     ]
 
 
+def item_named(key: str) -> Item:
+    """Return the row of an item of the information request or the intake form; of any other name, a text item."""
+    rows = {item.key: item for item in (*process.INTAKE_ITEMS, *process.INFORMATION_ITEMS)}
+    return rows.get(key) or Item(key, Text(key.replace("_", " "), key.replace("_", " ")), "text")
+
+
 def _joined(name: str) -> str:
     return folded(name).replace(" ", "")
 

@@ -314,8 +314,8 @@ SIGN_OFFS: dict[str, SignOff] = {
                 {"submit": "Nộp phiếu", "absent": "Vắng mặt"},
                 f"Mỗi tiêu chí 0–{COUNCIL_POINTS} điểm; đạt từ {PASS_MARK} điểm trung bình có trọng số; "
                 f"túc số {QUORUM} thành viên.",
-                tuple(Entry(c.key, c.title.vi, "number", minimum=0, maximum=COUNCIL_POINTS) for c in CRITERIA)
-                + (Entry("comment", "Nhận xét", multiline=True),)),
+                (*(Entry(c.key, c.title.vi, "number", minimum=0, maximum=COUNCIL_POINTS) for c in CRITERIA),
+                 Entry("comment", "Nhận xét", multiline=True))),
         SignOff("reserve_exhausted", "appraisal", "Không đạt và đã hết thời gian dự trù", "director",
                 {"grant_days": "Cấp thêm ngày", "terminate": "Chấm dứt hợp đồng"},
                 "Cấp thêm ngày: phòng dịch vụ làm lại trong số ngày được cấp, khách được thông báo. "

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.errors import HeaderParseError
+from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import EmailPolicy
 from email.utils import format_datetime
+from typing import Any
 
 from include.engagement.errors import EngagementError
 
@@ -22,6 +24,34 @@ _MAILBOX = re.compile(r'(?:"((?:[^"\\]|\\.)*)"|([^<>"]*))\s*<([^<>]*)>')
 # The standard library encodes a longer word in a header, and the thread would be lost.
 _MESSAGE_ID = re.compile(r"(?=.{5,76}$)<[^<>\s@]+@[^<>\s@]+>")
 _MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]*")
+
+
+class _FoldedInWords(EmailPolicy):
+    """Folds headers so that no space is lost.
+
+    Before Python 3.13 the standard library's fold puts a space between two encoded words, where RFC 2047 §6.2 has
+    readers drop it. ``email.header.Header`` keeps it inside the words.
+    """
+
+    def fold(self, name: str, value: Any) -> str:
+        if str(value).isascii() or not (name == "Subject" or hasattr(value, "addresses")):
+            return str(super().fold(name, value))
+        if hasattr(value, "addresses"):
+            parts = [(_encoded(a.display_name, name), a.addr_spec) for a in value.addresses]
+            text = ", ".join(f"{words}{self.linesep} <{spec}>" if words else spec for words, spec in parts)
+        else:
+            text = _encoded(str(value), name)
+        return f"{name}: {text}{self.linesep}"
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        return self.fold(name, value).encode("ascii")
+
+
+def _encoded(text: str, name: str) -> str:
+    return Header(text, "utf-8", header_name=name).encode(linesep="\r\n") if text else ""
+
+
+_WHOLE_WORDS = _FoldedInWords(linesep="\r\n")
 
 
 class InvalidAddress(EngagementError):
@@ -94,7 +124,7 @@ def build_message(
     """
     if date.tzinfo is None:
         raise ValueError("The date of a mail needs a zone.")
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=_WHOLE_WORDS)
     message["From"] = _address(*mailbox(sender))
     message["To"] = _address(*to)
     if reply_to:

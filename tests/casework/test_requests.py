@@ -27,7 +27,8 @@ def test_an_answer_in_halves_completes_the_request(firm: Firm) -> None:
     firm.open().ask("information")
     firm.put("information", {"answers": {"strategy": "Xuất khẩu"}}, {"business_registration.pdf": PDF})
     assert firm.receive("information") is None
-    firm.put("information", {"answers": ANSWERS}, {name: data for name, data in PAPERS.items() if "business" not in name})
+    rest = {name: data for name, data in PAPERS.items() if "business" not in name}
+    firm.put("information", {"answers": ANSWERS}, rest)
     assert firm.receive("information") == "complete"
 
 
@@ -133,3 +134,28 @@ def test_a_reply_of_one_engagement_never_counts_for_another(firm: Firm) -> None:
     other.put("information", {"answers": ANSWERS}, PAPERS)
     assert firm.receive("information") is None
     assert other.receive("information") == "complete"
+
+
+def test_a_review_may_ask_again_for_a_fact_of_the_intake_form(firm: Firm) -> None:
+    firm.open().ask("information")
+    firm.put("information", {"answers": ANSWERS}, PAPERS).receive("information")
+    firm.sign("information_review", "ask_again", reason="charter_capital: 20 tỷ hay 2 tỷ?\nstrategy: quá ngắn")
+    firm.ask("information", 2)
+    firm.put("information-2", {"answers": {"charter_capital": "2 tỷ"}})
+    assert firm.receive("information", 2) is None
+    firm.put("information-2", {"answers": {"strategy": "Xuất khẩu sang Nhật Bản"}})
+    assert firm.receive("information", 2) == "complete"
+
+
+def test_a_late_acceptance_moves_no_promise_that_is_already_kept(firm: Firm) -> None:
+    from tests.casework.conftest import GOOD
+
+    firm.open().inform().decide().contract().deliver().score(GOOD)
+    firm.conclude()
+    firm.ask("handover")
+    with firm.case() as case:
+        before = case.engagement.promised
+    firm.day(date(2026, 12, 21)).put("handover", {"reply": "accept"})
+    assert firm.receive("handover") == "accept"
+    with firm.case() as case:
+        assert case.engagement.promised == before

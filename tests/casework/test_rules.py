@@ -142,8 +142,8 @@ def test_a_late_client_moves_the_promised_date_with_an_appendix_a_mail_and_an_ev
     firm.ask("handover")
     with firm.case() as case:
         before = case.engagement.promised
-    firm.day(date(2026, 12, 8)).put("handover", {"reply": "accept"})  # five working days later; two are the client's
-    assert firm.receive("handover") == "accept"
+    firm.day(date(2026, 12, 8)).put("handover", {"reply": "changes", "items": ["x"]})  # five days; two are the client's
+    assert firm.receive("handover") == "changes"
     with firm.case() as case:
         assert case.engagement.promised == case.calendar.add(before, 3)
         assert [fact["days"] for fact in facts_of(case, "promised_date_moved")] == [3]
@@ -155,7 +155,9 @@ def test_every_change_of_the_promised_date_has_its_event(firm: Firm) -> None:
     firm.open().inform().decide().contract().deliver().score(GOOD)
     firm.conclude()
     firm.ask("handover")
-    firm.day(date(2026, 12, 9)).put("handover", {"reply": "accept"}).receive("handover")
+    firm.day(date(2026, 12, 9)).put("handover", {"reply": "changes", "items": ["x"]}).receive("handover")
+    firm.ask("handover", 2)
+    firm.day(date(2026, 12, 21)).put("handover-2", {"reply": "accept"}).receive("handover", 2)
     with firm.case() as case:
         promised = date.fromisoformat(facts_of(case, "signed")[0]["promised"])
         for move in facts_of(case, "promised_date_moved"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 from email import message_from_bytes
+from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.policy import default
 from typing import Any
@@ -188,3 +189,17 @@ def test_any_display_name_reaches_one_recipient(name: str) -> None:
 def test_any_text_comes_back(text: str) -> None:
     got = built(text=text, html=None).get_content()
     assert got.rstrip("\r\n").splitlines() == text.rstrip("\r\n").splitlines()
+
+
+@pytest.mark.parametrize("gap", range(30, 75))
+def test_a_long_vietnamese_subject_keeps_every_space(gap: int) -> None:
+    words = "Đã nhận đủ: Tình hình thực hiện kế hoạch kinh doanh của Quý khách " * 3
+    subject = f"[KHV-2026-0001] {words}"[:gap].strip()
+    to = ("Trần Đức Hữu Nguyễn Thị Ánh Tuyết Kế Toán", "a@b.example")
+    data = build_message(**{**FIELDS, "subject": subject, "to": to})
+    read = message_from_bytes(data, policy=default)
+    assert read["subject"] == subject
+    # The standard library's own reader keeps spaces between encoded words of a name, against RFC 2047 §6.2.
+    raw = message_from_bytes(data)["to"]
+    assert str(make_header(decode_header(raw))).startswith("Trần Đức Hữu Nguyễn Thị Ánh Tuyết Kế Toán")
+    assert all(len(line) <= 78 for line in data.split(b"\r\n\r\n")[0].split(b"\r\n"))
