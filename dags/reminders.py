@@ -24,7 +24,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     tags=["engagement", "nhắc việc"],
-    default_args=TASK_DEFAULTS,
+    default_args=TASK_DEFAULTS | {"on_failure_callback": None},
     params={
         "day": Param(None, type=["null", "string"], format="date", title="Ngày",
                      description="Để trống: hôm nay theo giờ Việt Nam"),

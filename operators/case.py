@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook, BaseOperator, Label
 from airflow.sdk.bases.skipmixin import SkipMixin
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -51,13 +51,21 @@ def open_office() -> Office:
 
 @contextmanager
 def permanent_errors() -> Iterator[None]:
-    """Turn errors that no retry mends into a failed task; everything else is retried."""
-    from include.engagement.errors import EngagementError
+    """Turn errors that no retry mends into a failed task; everything else is retried.
+
+    What a mail error says names addresses: it stays out of Airflow's logs.
+    """
+    from include.engagement.errors import AlreadyOpen, EngagementError, RuleBroken, UnknownEngagement
+    from include.mail.transport import TransientMailError
 
     try:
         yield
+    except (AlreadyOpen, RuleBroken, UnknownEngagement) as error:
+        raise AirflowFailException(str(error)) from None
     except EngagementError as error:
-        raise AirflowFailException(str(error)) from error
+        raise AirflowFailException(f"{type(error).__name__}: the engagement's event log says why") from None
+    except TransientMailError:
+        raise AirflowException("the mail relay does not take the mail now; it is tried again later") from None
 
 
 class CaseOperator(BaseOperator, SkipMixin):
@@ -85,9 +93,17 @@ class CaseOperator(BaseOperator, SkipMixin):
     @contextmanager
     def case(self, context: Context) -> Iterator[Case]:
         """Open the case of the run's engagement; a failure of the firm's rules fails the task for good."""
+        from include.engagement.errors import EngagementError
+
         engagement_id = engagement_of(context)
         with permanent_errors(), open_office().case(engagement_id) as case:
-            yield case
+            try:
+                yield case
+            except EngagementError as error:
+                case.session.rollback()
+                case.event("stopped", key=stopped_key(context), task=self.task_id, why=str(error))
+                case.session.commit()
+                raise
 
     def round(self, case: Case, context: Context) -> int:
         """Return the round, or the number of the planned run."""
@@ -127,6 +143,11 @@ def engagement_of(context: Context) -> str:
     if run.run_id.partition("__")[0] != engagement_id:
         raise AirflowSkipException(f"run {run.run_id} is not the run of {engagement_id}")
     return engagement_id
+
+
+def stopped_key(context: Context) -> str:
+    """Return the key of the event that says why this try of a task stopped for good."""
+    return f"stopped/{context['ti'].id}"
 
 
 class Step(CaseOperator):

@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from operators.notice import FailureNotice
+
 TASK_DEFAULTS: dict[str, Any] = {
+    "on_failure_callback": FailureNotice(),
     "owner": "ke-hoach-viet",
     "retries": 8,
     "retry_delay": timedelta(seconds=5),

@@ -40,6 +40,7 @@ class SignOff(CaseOperator, HITLOperator):
 
     def __init__(self, *, gate: str, who: str = "", **kwargs: Any) -> None:
         row = process.SIGN_OFFS[gate]
+        kwargs["retries"] = 50  # an answer that cannot be taken costs a try
         kwargs.pop("params", None)  # the DAG's own, which Airflow hands down: the form is the gate's
         super().__init__(
             subject=row.title,

@@ -457,6 +457,7 @@ MAILS: dict[str, Mail] = {
         Mail("useful_information", "feedback", "client"),
         Mail("reminder", "", "client"),
         Mail("digest", "", "account_manager"),
+        Mail("task_failed", "", "account_manager"),
     )
 }
 
