@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,18 +17,22 @@ _NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """A server of its own; it ends with the test process, however that ends."""
-    server = Postgres(tmp_path_factory.mktemp("postgres"), durable=False)
-    try:
-        server.start()
-    except PostgresError as error:
+def postgres() -> Iterator[Postgres]:
+    """A server of its own; it ends with the test process, however that ends.
+
+    Not in pytest's own folder: the next run of pytest closes that to other accounts, the server's among them.
+    """
+    with tempfile.TemporaryDirectory(prefix="register-", ignore_cleanup_errors=True) as folder:
+        server = Postgres(Path(folder), durable=False)
+        try:
+            server.start()
+        except PostgresError as error:
+            server.stop()
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(f"NO DATABASE, NOT TESTED: {error}")
+        yield server
         server.stop()
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"NO DATABASE, NOT TESTED: {error}")
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="session")
