@@ -9,11 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 from include.casework.correspondence import post
-from include.casework.facts import in_language
+from include.casework.facts import in_language, number_text
 from include.casework.office import Case
 from include.casework.signing import Answer, sign_off
 from include.engagement import process
-from include.engagement.appraisal import Scorecard, Verdict, after_verdict, tally
+from include.engagement.appraisal import Scorecard, Verdict, after_verdict, tally, vietnamese
 from include.engagement.errors import InvalidSignOff
 from include.engagement.process import Language
 from include.engagement.reserve import round_cost
@@ -70,7 +70,10 @@ def conclude(case: Case, number: int) -> str | None:
         case.session.commit()
     noted = case.happened(f"verdict/{number}")
     assert noted is not None
-    case.document("review_report", f"verdict/{number}", appraisal=appraisal_facts(case, number, "vi"))
+    from include.casework.delivery import deliverables  # it assigns rework from this stage's verdict
+
+    case.document("review_report", f"verdict/{number}", appraisal=appraisal_facts(case, number, "vi"),
+                  deliverables=deliverables(case, "vi"))  # fmt: skip
     case.close_stage("appraisal", number)
     course = noted.facts["course"]
     return None if course == "director" else str(course)
@@ -110,14 +113,21 @@ def terminate(case: Case, number: int) -> None:
     rows = (sign_off(case, "reserve_exhausted", number) for number in range(LAST_ROUND, 0, -1))
     row = next((row for row in rows if row is not None), None)
     reason = str((row.form or {}).get("reason") or "") if row else ""
-    letter = case.document("termination_letter", "termination", reasons=[{"item": "", "reason": reason}])
+    letter = case.document("termination_letter", "termination",
+                           reasons=[{"item": "", "reason": reason}] if reason else [])  # fmt: skip
     post(case, "termination", "termination", documents=(letter,), reason=reason)
     case.close("terminated")
 
 
 def appraisal_facts(case: Case, number: int, language: Language) -> dict[str, Any]:
-    """Return a round's appraisal as documents show it."""
+    """Return a round's appraisal as documents show it; before any scorecard, what the council goes by.
+
+    ``reasons`` are those of the round, and while it is not decided those of the round before.
+    """
     drawn = verdict(case, number)
+    reasons = list(drawn.reasons)
+    if not drawn.quorate and number > 1:
+        reasons = list(verdict(case, number - 1).reasons)
     cards = {card.member: card for card in scorecards(case, number)}
     staff = in_language(case.firm["staff"]["council"], language)
     return {
@@ -131,17 +141,26 @@ def appraisal_facts(case: Case, number: int, language: Language) -> dict[str, An
                 "title": member.title.in_(language),
                 "name": staff[member.key]["name"],
                 "present": member.key in cards and cards[member.key].present,
-                "points": {c.key: str(cards[member.key].points.get(c.key, "")) if member.key in cards else ""
+                "points": {c.key: number_text(cards[member.key].points.get(c.key)) if member.key in cards else ""
                            for c in process.CRITERIA},
-                "mean": str(tally([cards[member.key]]).mean) if member.key in cards and cards[member.key].present
-                else "",
+                "mean": _shown(tally([cards[member.key]]).mean, language)
+                if member.key in cards and cards[member.key].present else "",
                 "comment": cards[member.key].comment if member.key in cards else "",
             }
             for member in process.COUNCIL
         ],
-        "mean": str(drawn.mean),
+        "mean": _shown(drawn.mean, language),
         "passed": drawn.passed,
-        "reasons": list(drawn.reasons),
+        "reasons": reasons,
         "reserve_left": case.reserve()["left"],
         "granted_days": case.reserve()["granted"],
     }  # fmt: skip
+
+
+def _shown(mean: Decimal, language: Language) -> str:
+    return vietnamese(mean) if language == "vi" else f"{mean:.2f}"
+
+
+def last_round(case: Case) -> int:
+    """Return the round that the council decided last; 0 before the first verdict."""
+    return next((number for number in range(LAST_ROUND, 0, -1) if case.happened(f"verdict/{number}")), 0)

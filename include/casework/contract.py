@@ -16,6 +16,7 @@ from include.casework.office import Case
 from include.casework.signing import Answer, answer_of, sign_off
 from include.engagement import process
 from include.engagement.errors import InvalidSignOff, RuleBroken
+from include.engagement.process import Text
 from include.engagement.terms import Terms, make_terms
 from include.engagement.timetable import promised_date, timetable
 from include.register.models import Event, Request
@@ -42,7 +43,7 @@ def decline(case: Case, number: int) -> None:
     decision = sign_off(case, "decision", 1)
     assert decision is not None
     reason = str((decision.form or {}).get("reason") or "")
-    letter = case.document("decline_letter", "decline", reasons=[{"item": "", "reason": reason}])
+    letter = case.document("decline_letter", "decline", reasons=[{"item": "", "reason": reason}] if reason else [])
     post(case, "decline", "decline", documents=(letter,), reason=reason)
     case.close("declined_by_firm")
 
@@ -181,6 +182,12 @@ def notify_of_extension(case: Case) -> None:
             "promised": date.fromisoformat(move.facts["after"]),
             "lost_days": int(move.facts["days"]),
         }
-        appendix = case.document("extension_appendix", move.key, **facts)
+        days = move.facts["days"]
+        late = Text(f"chờ Bên A trả lời quá hạn {days} ngày làm việc",
+                    f"{days} working day(s) waited for Party A beyond the due date")  # fmt: skip
+        reason = {"item": process.STAGES[move.facts["stage"]].title.in_(case.language),
+                  "reason": late.in_(case.language)}  # fmt: skip
+        # The timetable of the contract ends on the date that this appendix replaces.
+        appendix = case.document("extension_appendix", move.key, **facts, reasons=[reason], timetable=[])
         post(case, "extension", move.key, documents=(appendix,), **facts)
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from include import clock
-from include.casework.facts import in_language, mail_facts
+from include.casework.facts import document_title, file_name, in_language, mail_facts
 from include.casework.office import Case
 from include.engagement import process
 from include.engagement.process import Language
@@ -136,22 +136,6 @@ def dated(day: date, instant: datetime) -> datetime:
     return local if local.date() == day else datetime.combine(day, local.time().replace(microsecond=0), clock.ZONE)
 
 
-def document_title(document: Document, language: Language) -> str:
-    """Return what people call a document."""
-    row = made_by_us(document)
-    return row.title.in_(language) if row else document.path.rpartition("/")[2]
-
-
-def made_by_us(document: Document) -> process.Document | None:
-    """Return the row of a document of the firm: one that the pipeline made, or a deliverable of the department."""
-    return process.DOCUMENTS.get(document.key.removeprefix("received/"))
-
-
 def attachment(case: Case, document: Document, language: Language) -> Attachment:
     """Return a stored document as an attachment, under a name that people understand."""
-    extension = document.path.rpartition(".")[2]
-    name = document.path.rpartition("/")[2]
-    if made_by_us(document):
-        version = f" v{document.version}" if document.version > 1 else ""
-        name = f"{document_title(document, language)} {case.id}{version}.{extension}"
-    return Attachment(name=name, data=case.office.storage.get(document.path), media_type=document.media_type)
+    return Attachment(name=file_name(document, language), data=case.office.storage.get(document.path), media_type=document.media_type)

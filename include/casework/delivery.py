@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from include.casework.appraisal import verdict
+from include.casework.appraisal import appraisal_facts, verdict
 from include.casework.correspondence import post
+from include.casework.facts import document_title, file_name
 from include.casework.office import Case
 from include.engagement import process
 from include.register.models import Document, Request
@@ -28,8 +29,12 @@ def ask(case: Case, number: int) -> Request:
         post(case, "assignment", request.key, request=request, documents=documents)
         return request
     failed = verdict(case, number - 1)
-    reasons = [{"item": str(order), "reason": reason} for order, reason in enumerate(failed.reasons, 1)]
-    checklist = case.document("rework_checklist", request.key, reasons=reasons, due=request.due)
+    reasons = [
+        {"item": part, "reason": reason[:1].upper() + reason[1:]}
+        for part, _, reason in (line.partition(": ") for line in failed.reasons)
+    ]
+    checklist = case.document("rework_checklist", request.key, reasons=reasons, due=request.due,
+                              appraisal=appraisal_facts(case, number - 1, "vi"))  # fmt: skip
     post(case, "rework", request.key, request=request, documents=(checklist,), round=number, reasons=reasons)
     return request
 
@@ -39,7 +44,8 @@ def answered(case: Case, request: Request) -> str:
     case.close_stage("delivery", request.round)
     case.open_stage("appraisal", request.round)
     pack = case.document(
-        "review_pack", request.key, deliverables=deliverables(case, case.language)
+        "review_pack", request.key, deliverables=deliverables(case, "vi"),
+        appraisal=appraisal_facts(case, request.round, "vi"),
     )
     files = [document for _, document in current_deliverables(case)]
     for member in process.COUNCIL:
@@ -64,15 +70,18 @@ def current_deliverables(case: Case) -> list[tuple[str, Document]]:
     return [*found, *(("other", document) for document in others)]
 
 
-def deliverables(case: Case, language: process.Language) -> list[dict[str, object]]:
-    """Return the list of deliverables as documents show it; sizes in kB."""
+def deliverables(
+    case: Case, language: process.Language, *, guide: Document | None = None
+) -> list[dict[str, object]]:
+    """Return the list of deliverables as documents show it, with the implementation guide last; sizes in kB."""
+    documents = [document for _, document in current_deliverables(case)]
     return [
         {
-            "title": process.DOCUMENTS[key].title.in_(language) if key in process.DOCUMENTS else "",
-            "file": document.path.rpartition("/")[2],
+            "title": document_title(document, language),
+            "file": file_name(document, language),
             "version": document.version,
             "sha256": document.sha256,
             "size": f"{max(1, round(document.size / 1024))} kB",
         }
-        for key, document in current_deliverables(case)
+        for document in (*documents, *([guide] if guide else ()))
     ]

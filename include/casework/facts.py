@@ -22,14 +22,35 @@ if TYPE_CHECKING:
     from include.casework.office import Case
 
 FIRST_INSTALMENT = Text("trong 05 ngày làm việc kể từ ngày ký hợp đồng", "within 5 working days of signature")
-MIDDLE_INSTALMENT = Text(
+DRAFT_INSTALMENT = Text(
+    "trong 05 ngày làm việc kể từ ngày Bên B trình sản phẩm ra hội đồng thẩm định",
+    "within 5 working days of the day on which Party B lays the work before its appraisal council",
+)
+PASSED_INSTALMENT = Text(
     "trong 05 ngày làm việc kể từ ngày hội đồng thẩm định đánh giá đạt",
     "within 5 working days of the appraisal council's approval",
+)
+HANDOVER_INSTALMENT = Text(
+    "trong 05 ngày làm việc kể từ ngày ký biên bản bàn giao",
+    "within 5 working days of the handover minutes",
 )
 LAST_INSTALMENT = Text(
     "trong 05 ngày làm việc kể từ ngày ký biên bản nghiệm thu",
     "within 5 working days of the acceptance minutes",
 )
+
+
+# What the parties settle by instalments between the first and the last, by how many there are: no two of up to
+# five instalments fall due on the same occasion.
+MIDDLE_INSTALMENTS: dict[int, tuple[Text, ...]] = {
+    0: (),
+    1: (PASSED_INSTALMENT,),
+    2: (DRAFT_INSTALMENT, PASSED_INSTALMENT),
+    3: (DRAFT_INSTALMENT, PASSED_INSTALMENT, HANDOVER_INSTALMENT),
+}
+
+SERVICE = Text("Lập kế hoạch kinh doanh", "Business plan")
+PLAN = Text("Kế hoạch kinh doanh", "Business plan")
 
 
 def in_language(value: Any, language: Language) -> Any:
@@ -61,18 +82,52 @@ def known_answers(case: Case) -> dict[str, Any]:
 
 def received_papers(case: Case, language: Language) -> list[dict[str, str]]:
     """Return the papers that the client sent with the information, one entry a file."""
-    labels = {item.key: item.label.in_(language) for item in process.INFORMATION_ITEMS}
     rows = case.session.scalars(
         select(Document)
         .where(Document.engagement_id == case.id, Document.direction == "received",
-               Document.stage == "information")
+               Document.stage == "information", Document.key.startswith("received/"),
+               Document.key != "received/reply")
         .order_by(Document.id)
     )  # fmt: skip
     return [
-        {"label": labels.get(key, ""), "file": row.path.rpartition("/")[2], "sha256": row.sha256}
+        {"label": document_title(row, language), "file": file_name(row, language), "sha256": row.sha256}
         for row in rows
-        if (key := row.key.rpartition("/")[2]) != "reply"
     ]
+
+
+def made_by_us(document: Document) -> process.Document | None:
+    """Return the row of a document of the firm: one that the pipeline made, or a deliverable of the department."""
+    return process.DOCUMENTS.get(document.key.removeprefix("received/"))
+
+
+def document_title(document: Document, language: Language) -> str:
+    """Return what people call a document; a received one that answers no item goes by the name it came under."""
+    if document.key == "received/business_plan":
+        return PLAN.in_(language)
+    row = made_by_us(document)
+    if row is not None:
+        return row.title.in_(language)
+    labels = {f"received/{item.key}": item.label for item in process.INFORMATION_ITEMS}
+    if document.key in labels:
+        return labels[document.key].in_(language)
+    return _own_name(document).rpartition(".")[0]
+
+
+def file_name(document: Document, language: Language) -> str:
+    """Return the name under which people see a document, wherever it is stored."""
+    extension = document.path.rpartition(".")[2]
+    version = f" v{document.version}" if document.version > 1 else ""
+    if made_by_us(document):
+        return f"{document_title(document, language)} {document.engagement_id}{version}.{extension}"
+    if document.key == "received/unassigned":
+        return _own_name(document)
+    return f"{document_title(document, language)}{version}.{extension}"
+
+
+def _own_name(document: Document) -> str:
+    """Return the name that a received file came under: storage puts the beginning of its hash before it."""
+    name = document.path.rpartition("/")[2]
+    return name.removeprefix(f"{document.sha256[:8]}-")
 
 
 def number_text(value: Any) -> str:
@@ -85,12 +140,7 @@ def number_text(value: Any) -> str:
 
 def terms_facts(terms: Terms, *, version: int, language: Language) -> dict[str, Any]:
     """Return the price and its instalments; amounts in VND including VAT."""
-    count = len(terms.instalments)
-
-    def when(number: int) -> str:
-        row = FIRST_INSTALMENT if number == 1 else LAST_INSTALMENT if number == count else MIDDLE_INSTALMENT
-        return row.in_(language)
-
+    occasions = instalment_occasions(len(terms.instalments))
     return {
         "version": version,
         "net_vnd": terms.net_vnd,
@@ -99,10 +149,26 @@ def terms_facts(terms: Terms, *, version: int, language: Language) -> dict[str, 
         "gross_vnd": terms.gross_vnd,
         "reserve_days": terms.reserve_days,
         "instalments": [
-            {"number": number, "percent": number_text(percent), "amount_vnd": amount, "when": when(number)}
-            for number, (percent, amount) in enumerate(terms.instalments, 1)
+            {"number": number, "percent": number_text(percent), "amount_vnd": amount, "when": when.in_(language)}
+            for number, ((percent, amount), when) in enumerate(zip(terms.instalments, occasions, strict=True), 1)
         ],
     }
+
+
+def instalment_occasions(count: int) -> list[Text]:
+    """Return when each of ``count`` instalments is due; beyond five, further ones join the council's approval."""
+    if count == 1:
+        return [FIRST_INSTALMENT]
+    between = count - 2
+    middle = MIDDLE_INSTALMENTS[min(between, 3)]
+    more = (PASSED_INSTALMENT,) * (between - len(middle))
+    return [FIRST_INSTALMENT, *middle[:1], *more, *middle[1:], LAST_INSTALMENT]
+
+
+def service_title(form: Mapping[str, Any], language: Language) -> str:
+    """Return what the engagement is about: the firm's service, and what the client wants it for."""
+    purpose = form["need"]["purpose"]
+    return f"{SERVICE.in_(language)} ({purpose})" if purpose else SERVICE.in_(language)
 
 
 def document_facts(
@@ -118,7 +184,8 @@ def document_facts(
     """Return every fact that a document may use. ``terms``: a quote not agreed yet; ``more`` replaces or adds."""
     form, engagement = case.form, case.engagement
     firm = firm_facts(case, language)
-    questions = [item for item in items_for("information", form)]
+    themes = list(process.THEMES)
+    questions = sorted(items_for("information", form), key=lambda item: themes.index(item.theme))
     answers = known_answers(case)
     if terms is None and engagement.terms is not None:
         terms = Terms.from_json(engagement.terms)
@@ -133,7 +200,7 @@ def document_facts(
         "number": number,
         "version": version,
         "language": language,
-        "engagement": {"id": case.id, "opened": engagement.opened, "title": form["need"]["purpose"]},
+        "engagement": {"id": case.id, "opened": engagement.opened, "title": service_title(form, language)},
         "firm": firm,
         "client": form["client"],
         "referrer": form["referrer"],
@@ -170,7 +237,9 @@ def document_facts(
             promised_date(signed, terms.reserve_days, case.calendar) if terms else None),
         "promised_before": None,
         "lost_days": 0,
-        "contract": {"number": contract.number, "day": engagement.signed or contract.day} if contract else None,
+        "contract": {"number": contract.number, "day": engagement.signed} if contract else None,
+        "delivered": engagement.delivered,
+        "instalment": None,
         "appraisal": None,
         "deliverables": [],
         "changes": [],

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, time
+from typing import Any
 
 from include import clock
+from include.casework.appraisal import appraisal_facts, last_round
 from include.casework.correspondence import meeting_invitation, post
 from include.casework.delivery import current_deliverables, deliverables
 from include.casework.facts import in_language
@@ -12,10 +14,12 @@ from include.casework.office import Case
 from include.casework.receiving import take_loose_files
 from include.casework.signing import Answer
 from include.engagement import process
+from include.engagement.dates import long_date
 from include.engagement.errors import RuleBroken
+from include.engagement.process import Language
 from include.register.models import Request
 
-DOCUMENTS = ("handover_plan", "deliverables_list", "implementation_guide", "handover_minutes")
+DOCUMENTS = ("handover_plan", "deliverables_list", "handover_minutes")
 
 
 def ask(case: Case, number: int) -> Request:
@@ -27,13 +31,15 @@ def ask(case: Case, number: int) -> Request:
     request = case.ask("handover", number)
     at = datetime.combine(case.calendar.next(request.asked), time(9, 0), clock.ZONE)
     place = str(in_language(case.firm["address"], case.language))
-    facts = {
-        "deliverables": deliverables(case, case.language),
+    facts: dict[str, Any] = {
         "changes": wanted_changes(case, number - 1),
-        "meeting": {"at": f"{at:%H:%M %d/%m/%Y}", "place": place},
+        "meeting": {"at": meeting_text(at, case.language), "place": place} if number == 1 else None,
         "due": request.due,
     }
-    made = [case.document(key, request.key, **facts) for key in DOCUMENTS]
+    guide = case.document("implementation_guide", request.key, **facts,
+                          deliverables=deliverables(case, case.language))  # fmt: skip
+    facts["deliverables"] = deliverables(case, case.language, guide=guide)
+    made = [guide, *(case.document(key, request.key, **facts) for key in DOCUMENTS)]
     summary = "Bàn giao dịch vụ" if case.language == "vi" else "Handover meeting"
     calendar = None
     if number == 1:
@@ -48,6 +54,13 @@ def ask(case: Case, number: int) -> Request:
         case.event("handed_over", key=f"handed_over/{number}", round=number)
         case.session.commit()
     return request
+
+
+def meeting_text(at: datetime, language: Language) -> str:
+    """Return the time of a meeting as documents write it."""
+    if language == "en":
+        return f"{at:%H:%M}, {long_date(at.date(), 'en')}"
+    return f"{at:%H} giờ {at:%M}, {long_date(at.date(), 'vi')}"
 
 
 def appraisal_passed(case: Case) -> bool:
@@ -89,10 +102,12 @@ def changes_made(case: Case, answer: Answer) -> str:
 
 def conclude(case: Case, number: int) -> None:
     """Write acceptance and liquidation minutes, send them, and close the engagement as completed."""
-    made = [
-        case.document(key, "conclusion", deliverables=deliverables(case, case.language))
-        for key in ("acceptance_minutes", "liquidation_minutes")
-    ]
+    facts = {
+        "deliverables": deliverables(case, case.language, guide=case.latest("implementation_guide")),
+        "changes": [change for round_ in range(1, process.HANDOVER_ROUNDS) for change in wanted_changes(case, round_)],
+        "appraisal": appraisal_facts(case, last_round(case), case.language),
+    }
+    made = [case.document(key, "conclusion", **facts) for key in ("acceptance_minutes", "liquidation_minutes")]
     post(case, "completion", "completion", documents=made)
     case.close_stage("handover")
     case.close("completed")

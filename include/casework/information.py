@@ -6,6 +6,8 @@ the right to refuse the service.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from include.casework.correspondence import post
 from include.casework.office import Case
 from include.casework.signing import Answer, answer_of, sign_off
@@ -95,7 +97,7 @@ def refuse(case: Case, number: int) -> None:
 
     def reasons(language: process.Language) -> list[dict[str, str]]:
         return [
-            {"item": items[key].in_(language) if key in items else key.replace("_", " "), "reason": reason}
+            {"item": _named(key, items).in_(language), "reason": reason}
             for key, reason in given.items()
         ]
 
@@ -103,3 +105,10 @@ def refuse(case: Case, number: int) -> None:
     letter = case.document("refusal_letter", "refusal", reasons=reasons(case.language))
     post(case, "refusal", "refusal", documents=(letter,), reasons=reasons(case.language))
     case.close("refused")
+
+
+def _named(key: str, labels: Mapping[str, process.Text]) -> process.Text:
+    """Return what people call the fact that staff named in a reason; amounts are named with or without their unit."""
+    named = labels.get(key) or labels.get(f"{key}_vnd")
+    words = key.replace("_", " ")
+    return named or process.Text(words[:1].upper() + words[1:], words[:1].upper() + words[1:])

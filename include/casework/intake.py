@@ -24,9 +24,15 @@ def open_engagement(case: Case) -> None:
     case.engagement.status = "open"
     case.event("opened")
     case.open_stage("intake")
-    case.document("intake_record", "opening")
-    case.document("interview_guide", "opening")
+    missing = still_missing(case)
+    case.document("intake_record", "opening", missing=missing)
+    case.document("interview_guide", "opening", missing=missing)
     post(case, "welcome", "welcome")
+
+
+def still_missing(case: Case) -> list[str]:
+    """Return what the form leaves empty, by the names that staff read."""
+    return [item.label.vi for item in missing_items(case.form)]
 
 
 def ask(case: Case, number: int) -> Request | None:
@@ -46,7 +52,7 @@ def ask(case: Case, number: int) -> Request | None:
 
 def answered(case: Case, request: Request) -> str:
     """Write the intake record anew with what the client added."""
-    case.document("intake_record", f"answered/{request.key}")
+    case.document("intake_record", f"answered/{request.key}", missing=still_missing(case))
     return "complete"
 
 

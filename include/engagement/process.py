@@ -381,6 +381,8 @@ DOCUMENTS: dict[str, Document] = {
                  number_kind="PLHĐ"),
         Document("extension_appendix", "contract",
                  Text("Phụ lục gia hạn", "Extension appendix"), "client", number_kind="PLHĐ"),
+        Document("payment_request", "contract",
+                 Text("Đề nghị thanh toán", "Payment request"), "client", number_kind="ĐNTT"),
         Document("work_plan", "delivery", Text("Kế hoạch công việc", "Work plan"), "staff", "xlsx"),
         Document("business_plan", "delivery", Text("Bản thảo kế hoạch kinh doanh", "Business-plan draft"), "client"),
         Document("financial_model", "delivery", Text("Mô hình tài chính", "Financial model"), "client", "xlsx"),

@@ -41,8 +41,8 @@ def sample_facts(language: Language) -> dict[str, Any]:
         "engagement": {
             "id": "KHV-2026-0042",
             "opened": date(2026, 12, 1),
-            "title": t("Lập kế hoạch kinh doanh vay vốn mở rộng xưởng rang xay",
-                       "Business plan for a loan to enlarge the roastery"),
+            "title": t("Lập kế hoạch kinh doanh (Vay vốn ngân hàng mở rộng xưởng rang xay)",
+                       "Business plan (Bank loan to enlarge the roastery)"),
         },
         "firm": {
             "name": t("Công ty TNHH Tư vấn Kế Hoạch Việt", "Ke Hoach Viet Consulting Co., Ltd."),
@@ -89,7 +89,7 @@ def sample_facts(language: Language) -> dict[str, Any]:
         ],
         "answer": {item.key: answers.get(item.key, "") for item in process.INFORMATION_ITEMS},
         "missing": [item.label.in_(language) for item in asked if item.key not in answers],
-        "papers": [{"label": item.label.in_(language), "file": f"{item.key}.pdf", "sha256": sha} for item in files],
+        "papers": [{"label": item.label.in_(language), "file": f"{item.label.in_(language)}.pdf", "sha256": sha} for item in files],
         "reasons": [
             {"item": t("Vốn điều lệ", "Charter capital"),
              "reason": t("Khai 20 tỷ đồng, đăng ký 2 tỷ đồng", "VND 20 billion stated, VND 2 billion registered")},
@@ -105,14 +105,14 @@ def sample_facts(language: Language) -> dict[str, Any]:
             "reserve_days": 5,
             "instalments": [
                 {"number": 1, "percent": "40", "amount_vnd": 79_920_000,
-                 "when": t("Trong 05 ngày làm việc kể từ ngày ký hợp đồng",
-                           "Within 5 working days of signing the contract")},
+                 "when": t("trong 05 ngày làm việc kể từ ngày ký hợp đồng",
+                           "within 5 working days of signature")},
                 {"number": 2, "percent": "40", "amount_vnd": 79_920_000,
-                 "when": t("Trong 05 ngày làm việc kể từ ngày hội đồng thẩm định thông qua",
-                           "Within 5 working days of the appraisal council's approval")},
+                 "when": t("trong 05 ngày làm việc kể từ ngày hội đồng thẩm định đánh giá đạt",
+                           "within 5 working days of the appraisal council's approval")},
                 {"number": 3, "percent": "20", "amount_vnd": 39_960_000,
-                 "when": t("Trong 05 ngày làm việc kể từ ngày ký biên bản nghiệm thu",
-                           "Within 5 working days of signing the acceptance minutes")},
+                 "when": t("trong 05 ngày làm việc kể từ ngày ký biên bản nghiệm thu",
+                           "within 5 working days of the acceptance minutes")},
             ],
         },
         "message": t("Đề nghị chia thành ba đợt thanh toán", "Please split the payment into three instalments"),
@@ -132,6 +132,14 @@ def sample_facts(language: Language) -> dict[str, Any]:
         "promised_before": date(2027, 1, 20),
         "lost_days": 2,
         "contract": {"number": "12/2026/HĐ-KHV", "day": date(2026, 12, 14)},
+        "delivered": date(2027, 1, 15),
+        "instalment": {
+            "number": 2, "percent": "40", "amount_vnd": 79_920_000,
+            "when": t("trong 05 ngày làm việc kể từ ngày hội đồng thẩm định đánh giá đạt",
+                      "within 5 working days of the appraisal council's approval"),
+            "words": t("Bảy mươi chín triệu chín trăm hai mươi nghìn đồng",
+                       "Seventy-nine million nine hundred and twenty thousand Vietnamese dong"),
+        },
         "appraisal": {
             "round": 1,
             "pass_mark": process.PASS_MARK,
@@ -156,13 +164,15 @@ def sample_facts(language: Language) -> dict[str, Any]:
             "granted_days": 3,
         },
         "deliverables": [
-            {"title": t("Kế hoạch kinh doanh", "Business plan"), "file": "ke-hoach-kinh-doanh.docx", "version": 2,
-             "sha256": sha, "size": "182 KB"},
-            {"title": t("Mô hình tài chính", "Financial model"), "file": "mo-hinh-tai-chinh.xlsx", "version": 1,
-             "sha256": sha, "size": "96 KB"},
+            {"title": t("Kế hoạch kinh doanh", "Business plan"),
+             "file": t("Kế hoạch kinh doanh KHV-2026-0042 v2.docx", "Business plan KHV-2026-0042 v2.docx"),
+             "version": 2, "sha256": sha, "size": "182 kB"},
+            {"title": t("Mô hình tài chính", "Financial model"),
+             "file": t("Mô hình tài chính KHV-2026-0042.xlsx", "Financial model KHV-2026-0042.xlsx"), "version": 1,
+             "sha256": sha, "size": "96 kB"},
         ],
         "changes": [t("Bổ sung bảng phân tích độ nhạy", "Add the sensitivity table")],
-        "meeting": {"at": t("9 giờ 00, ngày 15/01/2027", "9:00, 15 January 2027"),
+        "meeting": {"at": t("09 giờ 00, ngày 15 tháng 01 năm 2027", "09:00, 15 January 2027"),
                     "place": t("Văn phòng Kế Hoạch Việt", "Ke Hoach Viet's office")},
         "visit": {
             "number": 2, "of": 3, "day": date(2027, 3, 15),
@@ -183,7 +193,7 @@ def bare_facts(language: Language) -> dict[str, Any]:
     """Return facts with every optional block None and every list and optional text empty."""
     facts = sample_facts(language)
     for block in ("monitoring", "due", "terms", "promised", "promised_before", "contract", "appraisal", "meeting",
-                  "visit"):
+                  "visit", "delivered", "instalment"):
         facts[block] = None
     for listing in ("interests", "questions", "answers", "missing", "papers", "reasons", "timetable",
                     "deliverables", "changes"):
