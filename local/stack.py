@@ -36,6 +36,7 @@ ROLES = {
     "council_finance": "user",
     "council_industry": "user",
 }
+AIRFLOW_CONFIG = ROOT / "local" / "airflow_config"
 NEEDED_BYTES = 500_000_000
 PREPARATION_SECONDS = 300.0
 API_SECONDS = 180.0
@@ -151,7 +152,7 @@ class Stack:
             "ENGAGEMENT_REGISTER_URL": self.register_url,
             "ENGAGEMENT_STORAGE_URL": self.storage.as_uri(),
             "ENGAGEMENT_MAIL_RECORD": self.mails.as_uri(),
-            "ENGAGEMENT_INBOX_POLL_SECONDS": "1",
+            "ENGAGEMENT_INBOX_POLL_SECONDS": "0.3" if self.rehearsal else "1",
             "ENGAGEMENT_INBOX_SETTLE_SECONDS": "2",
             **({"ENGAGEMENT_REHEARSAL": "1"} if self.rehearsal else {}),
         }
@@ -222,7 +223,7 @@ class Stack:
         self._launch("api-server", "-m", "airflow", "api-server", "--host", HOST, "--port", str(self.ports.api))
         self._launch("dag-processor", "-m", "airflow", "dag-processor")
         # Their log servers would listen on every address; the API server reads the same log folder.
-        self._launch("scheduler", "-m", "airflow", "scheduler", "--skip-serve-logs")
+        self._launch("scheduler", "-m", "airflow", "scheduler", "--skip-serve-logs", path=AIRFLOW_CONFIG)
         self._launch("triggerer", "-m", "airflow", "triggerer", "--skip-serve-logs")
         self._await_api()
         _write_private(self.data / ENVIRONMENT_FILE, json.dumps(self.environment(), indent=1))
@@ -261,11 +262,15 @@ class Stack:
             raise StackError(f"The databases could not be brought up to date; see {self._log('preparation')}.")
         self._postgres.set_note("airflow", wanted)
 
-    def _launch(self, name: str, *arguments: str) -> None:
+    def _launch(self, name: str, *arguments: str, path: Path | None = None) -> None:
+        """Start a process in the installation's environment; ``path`` is a further folder of modules for it."""
         log = self._log(name)
         if log.exists():
             log.replace(log.with_suffix(".previous.log"))
-        self._keeper.start(name, [sys.executable, *arguments], env=self.environment(), cwd=ROOT, log=log)
+        env = self.environment()
+        if path is not None:
+            env["PYTHONPATH"] = os.pathsep.join((env["PYTHONPATH"], str(path)))
+        self._keeper.start(name, [sys.executable, *arguments], env=env, cwd=ROOT, log=log)
 
     def _log(self, name: str) -> Path:
         return self.logs / f"{name}.log"

@@ -30,7 +30,7 @@ from include.register.session import sessions
 from include.settings import load_settings
 from local.airflow_api import AirflowApi, ApiError
 from local.ports import PortInUse, Ports
-from local.stack import DATA, Stack, StackError
+from local.stack import ROOT, Stack, StackError
 from rehearsal.letters import Mailbox
 from rehearsal.players import RehearsalFailed
 from rehearsal.progress import Progress
@@ -39,7 +39,7 @@ from rehearsal.rehearsal import Rehearsal
 from rehearsal.report import unmet, write_results
 from rehearsal.scenario import Scenario, find_scenario, read_scenario
 
-DEMO_DATA = DATA / "demo"
+DEMO_DATA = ROOT / "data" / "demo"
 DEMO_SCENARIO = "coffee-roastery"
 DAGS = ("engagement", "monitoring", "feedback", "reminders")
 LOG_LINES = 25

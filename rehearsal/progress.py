@@ -10,7 +10,7 @@ from rich.status import Status
 
 from include.engagement import process
 from rehearsal.letters import Letter
-from rehearsal.record import FiledDocument
+from rehearsal.record import FiledDocument, OpenedStage
 
 _WEEKDAYS = ("Thứ Hai", "Thứ Ba", "Thứ Tư", "Thứ Năm", "Thứ Sáu", "Thứ Bảy", "Chủ Nhật")
 
@@ -21,7 +21,6 @@ class Progress:
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False)
         self._status: Status | None = None
-        self._stages: dict[str, str] = {}
 
     def __enter__(self) -> Progress:
         if self.console.is_terminal:
@@ -46,12 +45,12 @@ class Progress:
         """An engagement was opened."""
         self.say(f"  {engagement_id}  mở hồ sơ: {title}", style="bold green")
 
-    def stage(self, engagement_id: str, stage: str) -> None:
-        """An engagement is at a stage; said when it is another than before."""
-        if stage and self._stages.get(engagement_id) != stage:
-            self._stages[engagement_id] = stage
-            number = list(process.STAGES).index(stage) + 1
-            self.say(f"  ● {engagement_id}  giai đoạn {number}: {process.STAGES[stage].title.vi}", style="bold blue")
+    def stage(self, opened: OpenedStage) -> None:
+        """A stage of an engagement was opened, or opened again for another round."""
+        number = list(process.STAGES).index(opened.stage) + 1
+        more = f", vòng {opened.round}" if opened.round > 1 else ""
+        title = process.STAGES[opened.stage].title.vi
+        self.say(f"  ● {opened.engagement_id}  giai đoạn {number}: {title}{more}", style="bold blue")
 
     def letter(self, letter: Letter, template: str) -> None:
         """A mail arrived."""

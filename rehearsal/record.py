@@ -9,7 +9,7 @@ from datetime import date
 from sqlalchemy import func, select
 
 from include import clock
-from include.register.models import Document, Engagement, Mail, Request, RequestItem, ScheduledRun, SignOff
+from include.register.models import Document, Engagement, Mail, Request, RequestItem, ScheduledRun, SignOff, StagePeriod
 from include.register.session import sessions
 from include.settings import Settings
 
@@ -57,6 +57,16 @@ class FiledDocument:
     key: str
     version: int
     direction: str
+
+
+@dataclass(frozen=True)
+class OpenedStage:
+    """A stage as it is opened; ``round`` counts from 1."""
+
+    id: int
+    engagement_id: str
+    stage: str
+    round: int
 
 
 class Record:
@@ -143,3 +153,13 @@ class Record:
                 select(Document).where(Document.engagement_id.in_(ids), Document.id > after).order_by(Document.id)
             )
             return [FiledDocument(row.id, row.engagement_id, row.key, row.version, row.direction) for row in rows]
+
+    def stages(self, ids: Collection[str], *, after: int) -> list[OpenedStage]:
+        """Return the stage periods opened after the row ``after``."""
+        with self._sessions() as session:
+            rows = session.scalars(
+                select(StagePeriod)
+                .where(StagePeriod.engagement_id.in_(ids), StagePeriod.id > after)
+                .order_by(StagePeriod.id)
+            )
+            return [OpenedStage(row.id, row.engagement_id, row.stage, row.round) for row in rows]

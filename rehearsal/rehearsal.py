@@ -30,15 +30,15 @@ from rehearsal.players import (
     unread,
 )
 from rehearsal.progress import Progress
-from rehearsal.record import AskedDecision, FiledDocument, OpenRequest, PlannedRun
+from rehearsal.record import AskedDecision, FiledDocument, OpenedStage, OpenRequest, PlannedRun
 from rehearsal.scenario import Scenario
 
 ACTIVE = ("scheduled", "queued", "running", "restarting", "up_for_retry", "up_for_reschedule")
 WAITING = ("deferred", "awaiting_input")
 LOST = ("failed", "upstream_failed")
-LOOK_SECONDS = 0.7
-# An answer within a second of a sign-off's parking can fail its task.
-SIGN_OFF_SECONDS = 1.5
+LOOK_SECONDS = 0.25
+# The process that parked a task can take another second to end; what wakes the task before that can fail its try.
+PARKING_SECONDS = 1.4
 PATIENCE_SECONDS = 240.0
 
 
@@ -70,6 +70,7 @@ class Register(Protocol):
     def planned_runs(self, ids: Collection[str]) -> list[PlannedRun]: ...
     def templates(self, ids: Collection[str]) -> dict[str, str]: ...
     def documents(self, ids: Collection[str], *, after: int) -> list[FiledDocument]: ...
+    def stages(self, ids: Collection[str], *, after: int) -> list[OpenedStage]: ...
 
 
 class Letterbox(Protocol):
@@ -104,8 +105,10 @@ class Rehearsal:
         self._people = Correspondents(self.storage, self.calendar)
         self._swept: date | None = None
         self._released: set[str] = set()
-        self._pending_since: dict[tuple[str, str, int], float] = {}
+        self._parked_since: dict[tuple[str, str, int], float] = {}
+        self._asking: set[tuple[str, str, int]] = set()
         self._last_document = 0
+        self._last_stage = 0
         self._letters_shown = 0
 
     @property
@@ -201,7 +204,7 @@ class Rehearsal:
             quiet, picture = self._look()
             if acted or picture != before:
                 moved = self.clock()
-            elif quiet:
+            elif quiet and not self._people.due(day):
                 return
             before = picture
             if self.clock() - moved > self.patience:
@@ -211,6 +214,9 @@ class Rehearsal:
     def _act(self, day: date) -> bool:
         acted = self._release(day)
         letters, templates = self.mailbox.letters(), self.register.templates(self.ids)
+        for stage in self.register.stages(self.ids, after=self._last_stage):
+            self._last_stage = stage.id
+            self.progress.stage(stage)
         for document in self.register.documents(self.ids, after=self._last_document):
             self._last_document = document.id
             self.progress.document(document)
@@ -221,6 +227,8 @@ class Rehearsal:
         self._people.plan(letters, requests, templates)
         by_key = {(request.engagement_id, request.key, request.times_asked): request for request in requests}
         for deed in self._people.due(day):
+            if self._just_parked(deed.engagement_id):
+                continue
             request = by_key.get((deed.engagement_id, deed.request, deed.times_asked))
             if request is None:  # withdrawn meanwhile
                 self._people.deeds.remove(deed)
@@ -229,14 +237,19 @@ class Rehearsal:
             acted = True
         return self._sign_off() or acted
 
+    def _just_parked(self, engagement_id: str) -> bool:
+        now = self.clock()
+        return any(now - since < PARKING_SECONDS for (run_id, _, _), since in self._parked_since.items()
+                   if engagement_of(run_id) == engagement_id)  # fmt: skip
+
     def _sign_off(self) -> bool:
+        now = self.clock()
+        ripe = {key for key in self._asking if now - self._parked_since[key] >= PARKING_SECONDS}
+        if not ripe:
+            return False
         acted = False
-        pending = [each for each in self.airflow.pending_sign_offs() if engagement_of(each.run_id) in self.ids]
-        seen = {(each.run_id, each.task_id, each.map_index) for each in pending if each.state == "awaiting_input"}
-        self._pending_since = {key: since for key, since in self._pending_since.items() if key in seen}
-        for each in pending:
-            key = (each.run_id, each.task_id, each.map_index)
-            if key not in seen or self.clock() - self._pending_since.setdefault(key, self.clock()) < SIGN_OFF_SECONDS:
+        for each in self.airflow.pending_sign_offs():
+            if (each.run_id, each.task_id, each.map_index) not in ripe or each.state != "awaiting_input":
                 continue
             choice = self._choose(each)
             if choice is None:
@@ -270,6 +283,10 @@ class Rehearsal:
         for run in runs:
             if run["state"] == "failed":
                 self._fail_for_task(run["dag_id"], run["dag_run_id"])
+        parked = {(task["dag_run_id"], task["task_id"], task["map_index"]): task["state"]
+                  for task in tasks if task["state"] in WAITING}  # fmt: skip
+        self._parked_since = {key: self._parked_since.get(key, self.clock()) for key in parked}
+        self._asking = {key for key, state in parked.items() if state == "awaiting_input"}
         held = {run.run_id for run in self.register.planned_runs(self.ids) if run.run_id not in self._released}
         waiting = {task["dag_run_id"] for task in tasks if task["state"] == "deferred"}
         requests = self.register.open_requests(self.ids)
@@ -286,8 +303,6 @@ class Rehearsal:
             sorted(files),
             [(request.engagement_id, request.key, request.times_asked) for request in requests],
         )
-        for task in tasks:
-            self.progress.stage(engagement_of(task["dag_run_id"]), _stage_of(task["task_id"]))
         self.progress.waiting(_waited_for(tasks, requests))
         return quiet, picture
 
@@ -315,11 +330,6 @@ class Rehearsal:
             if not self._people.is_planned(request)
         ]
         return "; ".join(parts) or "no engagement"
-
-
-def _stage_of(task_id: str) -> str:
-    """Return the stage whose task group holds a task; empty for a task outside of them."""
-    return next((part for part in task_id.split(".") if part in process.STAGES), "")
 
 
 def _waited_for(tasks: list[dict[str, Any]], requests: list[OpenRequest]) -> list[str]:

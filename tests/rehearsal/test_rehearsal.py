@@ -19,7 +19,7 @@ from local.airflow_api import NotFound, PendingSignOff
 from rehearsal.letters import Letter
 from rehearsal.players import RehearsalFailed, unread
 from rehearsal.progress import Progress
-from rehearsal.record import AskedDecision, FiledDocument, OpenRequest, PlannedRun
+from rehearsal.record import AskedDecision, FiledDocument, OpenedStage, OpenRequest, PlannedRun
 from rehearsal.rehearsal import Rehearsal
 from rehearsal.scenario import Answer, Scenario, Staff
 
@@ -109,6 +109,9 @@ class Town:
         return {letter.message_id: "information_request" for letter in self.mail}
 
     def documents(self, ids: Collection[str], *, after: int) -> list[FiledDocument]:
+        return []
+
+    def stages(self, ids: Collection[str], *, after: int) -> list[OpenedStage]:
         return []
 
     def letters(self) -> list[Letter]:
