@@ -36,7 +36,7 @@ class SignOff(CaseOperator, HITLOperator):
     ``who`` is a council member's key where each member decides for themselves.
     """
 
-    template_fields = ("subject",)
+    template_fields = ()  # the subject names the client: data, never a template
 
     def __init__(self, *, gate: str, who: str = "", **kwargs: Any) -> None:
         row = process.SIGN_OFFS[gate]
