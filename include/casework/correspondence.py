@@ -138,4 +138,7 @@ def dated(day: date, instant: datetime) -> datetime:
 
 def attachment(case: Case, document: Document, language: Language) -> Attachment:
     """Return a stored document as an attachment, under a name that people understand."""
-    return Attachment(name=file_name(document, language), data=case.office.storage.get(document.path), media_type=document.media_type)
+    return Attachment(
+        name=file_name(document, language), data=case.office.storage.get(document.path),
+        media_type=document.media_type,
+    )  # fmt: skip

@@ -89,7 +89,8 @@ def sample_facts(language: Language) -> dict[str, Any]:
         ],
         "answer": {item.key: answers.get(item.key, "") for item in process.INFORMATION_ITEMS},
         "missing": [item.label.in_(language) for item in asked if item.key not in answers],
-        "papers": [{"label": item.label.in_(language), "file": f"{item.label.in_(language)}.pdf", "sha256": sha} for item in files],
+        "papers": [{"label": item.label.in_(language), "file": f"{item.label.in_(language)}.pdf",
+                    "sha256": sha} for item in files],
         "reasons": [
             {"item": t("Vốn điều lệ", "Charter capital"),
              "reason": t("Khai 20 tỷ đồng, đăng ký 2 tỷ đồng", "VND 20 billion stated, VND 2 billion registered")},
