@@ -28,12 +28,12 @@ from include.register.models import (
     Document,
     Engagement,
     Event,
-    NumberSeries,
     Request,
     RequestItem,
     ReserveEntry,
     StagePeriod,
 )
+from include.register.numbers import next_number
 from include.register.session import advisory_lock, make_engine, sessions
 from include.settings import Settings, load_settings
 from include.storage import Storage, open_storage
@@ -314,14 +314,8 @@ class Case:
         return made
 
     def _next_number(self, kind: str) -> str:
-        year = self.today.year
-        statement = insert(NumberSeries).values(kind=kind, year=year, last=1)
-        last = self.session.scalar(
-            statement.on_conflict_do_update(
-                index_elements=[NumberSeries.kind, NumberSeries.year], set_={"last": NumberSeries.last + 1}
-            ).returning(NumberSeries.last)
-        )
-        return f"{last:02d}/{year}/{kind}-{self.firm['prefix']}"
+        number = next_number(self.session, kind, self.today.year)
+        return f"{number:02d}/{self.today.year}/{kind}-{self.firm['prefix']}"
 
     def forbid_before_decision(self) -> None:
         """Raise RuleBroken unless the decision of stage 3 was taken: no price and no promise before it."""

@@ -6,13 +6,13 @@ from datetime import date
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from include import clock
 from include.engagement.errors import AlreadyOpen
 from include.engagement.form import form_digest
-from include.register.models import Engagement, Event, NumberSeries
+from include.register.models import Engagement, Event
+from include.register.numbers import next_number
 from include.register.session import sessions
 from include.settings import Settings, load_settings
 
@@ -29,12 +29,7 @@ def register_engagement(form: dict[str, Any], *, day: date | None = None, settin
         open_already = _open_engagement(session, digest)
         if open_already is not None:
             raise AlreadyOpen(f"Hồ sơ này đã được mở với mã {open_already}; không mở lần thứ hai.")
-        statement = insert(NumberSeries).values(kind="engagement", year=day.year, last=1)
-        number = session.scalar(
-            statement.on_conflict_do_update(
-                index_elements=[NumberSeries.kind, NumberSeries.year], set_={"last": NumberSeries.last + 1}
-            ).returning(NumberSeries.last)
-        )
+        number = next_number(session, "engagement", day.year)
         # The series' row stays locked until the end: whoever registered the same form meanwhile is seen now.
         open_already = _open_engagement(session, digest)
         if open_already is not None:
