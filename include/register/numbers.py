@@ -14,10 +14,9 @@ def next_number(session: Session, kind: str, year: int) -> int:
     The series stays locked until the transaction ends, so that no two take the same and none is skipped.
     """
     first = insert(NumberSeries).values(kind=kind, year=year, last=1)
-    number = session.scalar(
+    number: int = session.scalars(
         first.on_conflict_do_update(
             index_elements=[NumberSeries.kind, NumberSeries.year], set_={"last": NumberSeries.last + 1}
         ).returning(NumberSeries.last)
-    )
-    assert number is not None
+    ).one()
     return number
