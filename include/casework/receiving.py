@@ -54,7 +54,8 @@ def take_in(case: Case, request: Request, *, replies: Sequence[str] = ()) -> Non
     if fresh and request.status == "open":
         _register(case, request, fresh, replies)
     _acknowledge(case, request)
-    for arrival in arrivals:
+    # The reply first: files of a manifest whose others are gone would never be ready again.
+    for arrival in sorted(arrivals, key=lambda arrival: arrival.name != REPLY):
         case.office.storage.delete(inbox(case, request.key) + arrival.name)
 
 
