@@ -135,7 +135,11 @@ def test_a_signature_block_stays_whole_and_with_what_stands_before_it(key: str, 
     before = []
     for element in reversed(body[: body.index(block)]):
         text = "".join(node.text or "" for node in element.iter(qn("w:t")))
-        if element.tag != qn("w:p") or text.startswith("{%p endfor") or len(before) == 2:
+        if text.startswith("{%p endfor") or len(before) == 2:
+            break
+        if element.tag == qn("w:tbl"):  # its last row stands right before the signature
+            texts = [p for p in element.iter(qn("w:p")) if (t := "".join(p.itertext()).strip()) and "{%tr" not in t]
+            before = before or texts[-1:]
             break
         if text and not text.startswith("{%p"):
             before.append(element)

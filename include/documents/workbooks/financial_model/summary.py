@@ -64,6 +64,7 @@ def _results(page: Page) -> None:
     page.row += 1
     met, unmet = text(say("Đạt", "Met")), text(say("Chưa đạt", "Not met"))
     years, times = say("năm", "years"), say("lần", "times")
+    lacking = text(say("Thiếu số liệu", "Figures missing"))  # which ones stands in full above: here is no room
     rows: tuple[tuple[str, str, str, str, str | None, str], ...] = (
         (say("Tổng vốn đầu tư", "Investment"), "invest_total", "VND", MONEY, None, ""),
         (say("Vốn vay", "Loan"), "funding_loan", "VND", MONEY, None, ""),
@@ -96,7 +97,7 @@ def _results(page: Page) -> None:
         calculate(
             sheet,
             f"C{page.row}",
-            f"={name}",
+            f"=IF(ISNUMBER({name}),{name},IF(ready=1,{name},{lacking}))",
             box=True,
             bold=True,
             number_format=number_format,
