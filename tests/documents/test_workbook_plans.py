@@ -120,3 +120,12 @@ def test_a_period_of_three_months_has_three_twelfths_of_the_plan() -> None:
     sheet = built("plan_against_actual", monitoring={"every_months": 3, "visits": 2}).active
     label = next(row for row in sheet.iter_rows() if row[0].value == "Số tháng mỗi kỳ theo dõi")
     assert label[2].value == 3
+
+
+def test_before_the_signature_the_timetable_says_that_its_dates_are_provisional() -> None:
+    condition = "nếu hợp đồng được ký ngày 14/12/2026"
+
+    def said(book: Any) -> bool:
+        return any(condition in str(cell.value) for row in book.active.iter_rows() for cell in row)
+
+    assert said(built("timetable", contract=None)) and not said(built("timetable"))

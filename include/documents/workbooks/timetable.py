@@ -14,6 +14,7 @@ from include.documents.workbooks.figures import day
 from include.documents.workbooks.layout import calculate, put
 from include.documents.workbooks.workdays import working_days
 from include.engagement import process
+from include.engagement.dates import short_date
 from include.engagement.process import Language, Text
 
 _FIRST_BAR = 7  # column G
@@ -227,6 +228,14 @@ def _totals(
     promised = day(facts.get("promised"))
     row += 2
     put(sheet, f"B{row}", say("Ngày cam kết bàn giao", "Promised date"), bold=True, size=13, colour=layout.NAVY)
+    drawn_up = day(facts.get("day"))
+    if promised and drawn_up and not (facts.get("contract") or {}).get("day"):
+        # Before the signature there is no promise yet: the dates hold if the parties sign on this very day.
+        condition = say(
+            f"Dự kiến, nếu hợp đồng được ký ngày {short_date(drawn_up)}; ngày cam kết được chốt theo ngày ký.",
+            f"Provisional, if the contract is signed on {short_date(drawn_up)}; fixed by the day of signature.",
+        )
+        put(sheet, f"B{row + 1}", condition, size=10, italic=True, colour=layout.RED)
     if promised:
         sheet.merge_cells(f"C{row}:E{row}")
         put(
