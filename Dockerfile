@@ -1,0 +1,24 @@
+# The pipeline on Airflow's own image. Not built yet by those who wrote it: they had no Docker engine.
+FROM apache/airflow:3.3.2-python3.11
+
+USER root
+# A new named volume takes owner and mode from the folder that it is mounted over.
+RUN install -d -o airflow -g root -m 0770 /var/lib/engagement
+USER airflow
+
+# Before the code, so that a change of code does not install again.
+COPY --chown=airflow:0 requirements.txt /opt/engagement/requirements.txt
+RUN pip install --no-cache-dir --require-hashes -r /opt/engagement/requirements.txt
+# The locked packages replace some that Airflow's image came with; a login that broke over it stops the build here.
+RUN python -c "import airflow.providers.fab.auth_manager.fab_auth_manager"
+
+COPY --chown=airflow:0 include /opt/engagement/include
+COPY --chown=airflow:0 operators /opt/engagement/operators
+COPY --chown=airflow:0 dags /opt/engagement/dags
+COPY --chown=airflow:0 templates /opt/engagement/templates
+COPY --chown=airflow:0 local/airflow_config /opt/engagement/local/airflow_config
+RUN python -m compileall -q /opt/engagement
+
+ENV PYTHONPATH=/opt/engagement \
+    AIRFLOW__CORE__DAGS_FOLDER=/opt/engagement/dags \
+    AIRFLOW__CORE__LOAD_EXAMPLES=False
