@@ -173,11 +173,13 @@ class Case:
         the extension appendix is made from.
         """
         period = self.period(stage, number)
+        row = process.STAGES[stage]
         before = period.client_wait_days
         period.client_waited += days
         period.due, period.client_wait_days = moved_due(
-            opened=period.opened, days=period.days, client_days=process.STAGES[stage].client_days,
-            client_waited=period.client_waited, calendar=self.calendar,
+            opened=period.opened, days=period.days,
+            client_days=period.days if row.days is None else row.client_days, client_waited=period.client_waited,
+            calendar=self.calendar,
         )  # fmt: skip
         lost = period.client_wait_days - before
         if lost <= 0:

@@ -147,9 +147,9 @@ def _settle(
     missing = [row.key for row in case.items(request) if row.required and row.state != "received"]
     decided = not process.REQUESTS[request.kind].replies or (reply.reply is not None and not unclear)
     waited = case.calendar.between(request.asked, case.today)
-    if request.of == "client" and request.kind in STAGE_REQUESTS:
-        done = request.kind == "handover" and reply.reply == "accept"
-        case.client_kept_us_waiting(request.stage, request.stage_round, waited, moves_promise=not done)
+    if request.of == "client":
+        more_to_deliver = request.kind == "handover" and reply.reply != "accept"
+        case.client_kept_us_waiting(request.stage, request.stage_round, waited, moves_promise=more_to_deliver)
     if not missing and decided:
         request.status, request.answered = "answered", case.today
         if reply.reply is not None:
@@ -167,9 +167,6 @@ def _settle(
         unassigned=found.unassigned, complete=request.status == "answered",
     )  # fmt: skip
     case.session.commit()
-
-
-STAGE_REQUESTS = frozenset({"intake", "information", "quote", "contract", "handover"})
 
 
 def asked_items(request: Request, case: Case) -> list[process.Item]:

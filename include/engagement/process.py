@@ -30,8 +30,9 @@ class Text:
 class Stage:
     """A stage of the procedure.
 
-    ``days`` is its standard length in working days; None: periodic. ``client_days`` is how many of these
-    belong to the client: time that a client takes beyond them stops the firm's clock.
+    ``days`` is its standard length in working days; None: periodic, as long as its request gives the client.
+    ``client_days`` is how many of these belong to the client: time that a client takes beyond them stops the
+    firm's clock.
     """
 
     key: str

@@ -159,3 +159,19 @@ def test_a_late_acceptance_moves_no_promise_that_is_already_kept(firm: Firm) -> 
     assert firm.receive("handover") == "accept"
     with firm.case() as case:
         assert case.engagement.promised == before
+
+
+def test_a_late_visit_shows_the_clients_days_and_moves_no_promise(firm: Firm) -> None:
+    from tests.casework.conftest import GOOD
+
+    firm.open().inform().decide().contract().deliver().score(GOOD)
+    firm.conclude()
+    firm.hand_over().ask("monitoring")
+    with firm.case() as case:
+        promised = case.engagement.promised
+    firm.day(date(2026, 12, 10))  # the seventh working day; five were the client's
+    firm.put("monitoring", {"answers": {"revenue_vnd": 1, "cost_vnd": 1, "jobs": 1}}).receive("monitoring")
+    with firm.case() as case:
+        assert case.period("monitoring").client_wait_days == 2
+        assert case.period("monitoring").due == date(2026, 12, 10)
+        assert case.engagement.promised == promised
