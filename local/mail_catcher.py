@@ -137,8 +137,8 @@ class Catcher:
 
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#222}
 table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.35rem .6rem;border-bottom:1px solid #ddd;
-vertical-align:top}pre{white-space:pre-wrap;background:#f6f6f6;padding:1rem}iframe{width:100%;height:40rem;
-border:1px solid #ddd;background:#fff}small{color:#666}"""
+vertical-align:top}pre{white-space:pre-wrap;background:#f6f6f6;padding:1rem}iframe{width:100%;height:46rem;
+border:1px solid #ddd;background:#fff}small{color:#666}summary{cursor:pointer;padding:.5rem 0}"""
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; base-uri 'none'; form-action 'none'"
 MAIL_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'"
 
@@ -194,21 +194,26 @@ class _Page(BaseHTTPRequestHandler):
 
     def _detail(self, name: str) -> str:
         message, envelope = self.mails.message(name), self.mails.envelope(name)
-        names = ("From", "To", "Cc", "Reply-To", "Date", "Message-ID", "In-Reply-To", "References")
-        rows = "".join(f"<tr><th>{key}<td>{_text(message[key])}" for key in names if message[key])
-        rows += f"<tr><th>Envelope<td>{html.escape(envelope['mail_from'])} → "
-        rows += html.escape(", ".join(envelope["rcpt_to"]))
+        heads = {"From": "Người gửi", "To": "Người nhận", "Cc": "Đồng gửi", "Reply-To": "Trả lời về", "Date": "Ngày"}
+        traces = ("Message-ID", "In-Reply-To", "References")
+        rows = "".join(f"<tr><th>{title}<td>{_text(message[key])}" for key, title in heads.items() if message[key])
+        more = "".join(f"<tr><th>{key}<td>{_text(message[key])}" for key in traces if message[key])
+        more += f"<tr><th>Envelope<td>{html.escape(envelope['mail_from'])} → "
+        more += html.escape(", ".join(envelope["rcpt_to"]))
         files = "".join(
             f"<li><a href='/{quote(name)}/{number}'>{html.escape(part.get_filename() or part.get_content_type())}</a> "
-            f"<small>{html.escape(part.get_content_type())}, {len(_bytes(part)):,} byte</small>"
+            f"<small>{len(_bytes(part)):,} byte</small>"
             for number, part in enumerate(message.iter_attachments())
         )
-        plain = message.get_body(("plain",))
         body = f"<p><a href='/'>← Tất cả thư</a> · <a href='/{quote(name)}/source'>Bản gốc</a><table>{rows}</table>"
         body += f"<ul>{files}</ul>" if files else ""
-        body += f"<pre>{html.escape(str(plain.get_content()))}</pre>" if plain else ""
-        if message.get_body(("html",)):
-            body += f"<iframe sandbox src='/{quote(name)}/html' title='HTML'></iframe>"
+        plain, formatted = message.get_body(("plain",)), message.get_body(("html",))
+        if formatted:
+            body += f"<iframe sandbox src='/{quote(name)}/html' title='Nội dung thư'></iframe>"
+        if plain:
+            body += f"<details{' open' if formatted is None else ''}><summary>Bản chữ thường</summary>"
+            body += f"<pre>{html.escape(str(plain.get_content()))}</pre></details>"
+        body += f"<details><summary>Thông tin chuyển thư</summary><table>{more}</table></details>"
         return _document(str(message["subject"] or name), body)
 
     def _send(self, text: str, *, content_policy: str = PAGE_POLICY) -> None:
