@@ -41,7 +41,7 @@ test: setup-dev ## all tests: ARGS="-k calendar"
 	@$(RUN) pytest -n 2 --dist loadgroup $(ARGS)
 
 bench: setup-dev ## measures how fast the process moves
-	@$(RUN) rehearsal bench
+	@$(RUN) bench
 
 lint: setup-dev ## style and types
 	@$(RUN) ruff check .
