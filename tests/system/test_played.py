@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ SIDE_BY_SIDE = ("coffee-roastery", "furniture-workshop", "refused-for-inaccuracy
 SCHEMA = json.loads((ROOT / "rehearsal" / "result.schema.json").read_text(encoding="utf-8"))
 FIXED_STAGES = {key: stage.days for key, stage in process.STAGES.items() if stage.days is not None}
 CALENDAR = working_calendar()
+AMOUNT = re.compile(r"\d[\d.,]*\s*(VND|đồng|million|billion)|\bour fee\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -221,7 +223,7 @@ def test_a_refusal_is_told_in_the_clients_language_and_no_price_ever_left(played
     assert "Dear" in body(played, mails[-1])
     for mail in mails:
         assert mail["key"] not in ("quote", "contract")
-        assert "VND" not in body(played, mail)
+        assert not AMOUNT.search(body(played, mail))
     assert not {"quote", "contract", "timetable"} & {row["key"] for row in result["documents"]}
 
 

@@ -1,0 +1,166 @@
+"""Ways to open an engagement, and a sign-off that cannot be taken, on a running installation."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include.casework.opening import register_engagement
+from include.engagement.errors import AlreadyOpen, InvalidInput
+from include.engagement.form import read_form
+from include.settings import load_settings
+from local.airflow_api import AirflowApi, Conflict, NotFound
+from local.open import open_file
+from local.stack import ROOT, Stack
+from rehearsal.__main__ import play
+from rehearsal.letters import Letter, Mailbox
+from rehearsal.players import RehearsalFailed
+from rehearsal.progress import Progress
+from rehearsal.record import Record
+from rehearsal.scenario import FOLDER, read_scenario
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600), pytest.mark.xdist_group("opening")]
+
+EXAMPLE = ROOT / "docs" / "examples" / "intake.yaml"
+TUESDAY = date(2026, 12, 1)
+PATIENCE_SECONDS = 120.0
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with (
+        Stack(tmp_path_factory.mktemp("opening") / "data", rehearsal=True) as stack,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        for name, value in stack.environment().items():
+            if name.startswith("ENGAGEMENT_"):
+                patch.setenv(name, value)
+        Record(load_settings()).set_day(TUESDAY)
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def airflow(stack: Stack) -> Iterator[AirflowApi]:
+    with AirflowApi(stack.api_url, "admin", stack.users["admin"]) as airflow:
+        airflow.wait_for_dags(["engagement", "monitoring", "feedback", "reminders"])
+        yield airflow
+
+
+def form_of(company: str) -> dict[str, Any]:
+    form = read_form(EXAMPLE.read_text(encoding="utf-8"))
+    form["client"]["name"] = company
+    return form
+
+
+def until(done: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not done():
+        assert time.monotonic() < deadline, f"in vain: {what}"
+        time.sleep(0.3)
+
+
+def ended(airflow: AirflowApi, run_id: str) -> str:
+    """Wait for the end of a run of ``engagement`` and return its state."""
+    until(lambda: airflow.run("engagement", run_id)["state"] in ("success", "failed"), f"the end of {run_id}")
+    return str(airflow.run("engagement", run_id)["state"])
+
+
+def letters(stack: Stack, engagement_id: str) -> list[Letter]:
+    return [letter for letter in Mailbox(stack.mails).letters() if engagement_id in letter.subject]
+
+
+@pytest.fixture(scope="module")
+def by_form(stack: Stack, airflow: AirflowApi) -> tuple[str, str]:
+    """An engagement opened with the DAG's own trigger form: its id, and the name that Airflow gave the form's run."""
+    engagement_id = register_engagement(form_of("Công ty TNHH Mở Bằng Biểu Mẫu"))
+    run = airflow.trigger("engagement", None, {"engagement_id": engagement_id})
+    return engagement_id, str(run["dag_run_id"])
+
+
+def test_the_trigger_form_starts_the_run_that_bears_the_id(
+    stack: Stack, airflow: AirflowApi, by_form: tuple[str, str]
+) -> None:
+    engagement_id, form_run = by_form
+
+    assert form_run != engagement_id
+    assert ended(airflow, form_run) == "success"
+    until(lambda: bool(letters(stack, engagement_id)), "the welcome")
+    assert airflow.run("engagement", engagement_id)["state"] == "running"
+    assert len([each for each in letters(stack, engagement_id) if "tiếp nhận" in each.subject]) == 1
+
+
+def test_the_forms_own_run_does_nothing_else(airflow: AirflowApi, by_form: tuple[str, str]) -> None:
+    _, form_run = by_form
+    ended(airflow, form_run)
+
+    states = {task["task_id"]: task["state"] for task in airflow.task_instances("engagement", form_run)}
+
+    assert states.pop("intake.receive") == "success"
+    assert set(states.values()) == {"skipped"}
+
+
+def test_the_trigger_form_opens_no_engagement_twice(stack: Stack, airflow: AirflowApi, by_form: tuple[str, str]) -> None:
+    engagement_id, form_run = by_form
+    ended(airflow, form_run)
+
+    again = airflow.trigger("engagement", None, {"engagement_id": engagement_id})
+
+    assert ended(airflow, again["dag_run_id"]) == "failed"
+    with pytest.raises(Conflict):
+        airflow.trigger("engagement", engagement_id, {"engagement_id": engagement_id})
+    assert len([each for each in letters(stack, engagement_id) if "tiếp nhận" in each.subject]) == 1
+
+
+def test_the_trigger_form_refuses_an_id_that_is_not_registered(airflow: AirflowApi) -> None:
+    run = airflow.trigger("engagement", None, {"engagement_id": "KHV-2026-9999"})
+
+    assert ended(airflow, run["dag_run_id"]) == "failed"
+    with pytest.raises(NotFound):
+        airflow.run("engagement", "KHV-2026-9999")
+
+
+def test_make_open_opens_a_form_once(airflow: AirflowApi, stack: Stack, tmp_path: Path) -> None:
+    form = shutil.copy(EXAMPLE, tmp_path / "form.yaml")
+
+    engagement_id = open_file(Path(form), airflow)
+
+    assert airflow.run("engagement", engagement_id)["conf"] == {"engagement_id": engagement_id}
+    until(lambda: bool(letters(stack, engagement_id)), "the welcome")
+    with pytest.raises(AlreadyOpen, match=engagement_id):
+        open_file(Path(form), airflow)
+
+
+def test_make_open_starts_nothing_for_a_form_that_is_refused(airflow: AirflowApi, tmp_path: Path) -> None:
+    form = tmp_path / "form.yaml"
+    form.write_text(EXAMPLE.read_text(encoding="utf-8").replace("language: vi", "language: tlh"), encoding="utf-8")
+    before = {run["dag_run_id"] for run in airflow.runs("engagement")}
+
+    with pytest.raises(InvalidInput, match="language"):
+        open_file(form, airflow)
+
+    assert {run["dag_run_id"] for run in airflow.runs("engagement")} == before
+
+
+def test_a_quote_without_reserve_is_asked_again_with_the_reason_and_nothing_is_sent(
+    stack: Stack, airflow: AirflowApi, tmp_path: Path
+) -> None:
+    scenario = read_scenario(FOLDER / "coffee-roastery.yaml")
+    staff = dataclasses.replace(scenario.staff, quote={**(scenario.staff.quote or {}), "reserve_days": 0})
+
+    with pytest.raises(RehearsalFailed, match=r"draw_up_quote_1 refused the answer") as failure:
+        play(stack, [dataclasses.replace(scenario, staff=staff)], Progress(), out=tmp_path)
+
+    engagement_id = str(failure.value).partition(":")[0]
+    reason = str(failure.value).rpartition("refused the answer: ")[2]
+    (asked,) = airflow.pending_sign_offs("engagement", engagement_id)
+    assert asked.task_id == "contract.draw_up_quote_1"
+    assert reason in asked.body
+    assert "dự trù" in reason
+    assert not [each for each in letters(stack, engagement_id) if "Báo giá" in each.subject]
