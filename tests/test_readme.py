@@ -12,12 +12,14 @@ from include.engagement.form import read_form
 from include.settings import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = sorted(set(re.findall(r"^    (make .*)$", README, re.MULTILINE)))
+BLOCKS = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+LINES = [line.partition("#")[0].strip() for block in BLOCKS for line in block.splitlines()]
+COMMANDS = sorted({line for line in LINES if line.startswith("make ") and "…" not in line})
 LINKS = sorted(set(re.findall(r"\]\(([^)#]+)\)", README)))
 PATHS = sorted(
     path for path in set(re.findall(r"`([\w./-]+/[\w./-]*|[\w-]+\.(?:yaml|toml|md|txt))`", README)) if "<" not in path
 )
-MADE_BY_USE = ("data/", "inbox/", "engagements/")
+MADE_BY_USE = ("data/", "inbox/", "engagements/", "received/")
 
 
 def test_it_names_its_two_commands() -> None:
