@@ -38,7 +38,7 @@ rehearse: setup ## plays scenarios on a fresh installation, checks how they end:
 	@$(RUN) rehearsal run --out "$(OUT)" $(SCENARIO)
 
 test: setup-dev ## all tests: ARGS="-k calendar"
-	@$(RUN) pytest -n 2 --dist loadgroup $(ARGS)
+	@$(RUN) pytest -n 2 --dist loadfile $(ARGS)
 
 bench: setup-dev ## measures how fast the process moves
 	@$(RUN) bench

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import date, datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
@@ -22,14 +23,14 @@ from include.clock import set_rehearsal_day
 from include.engagement import process
 from include.register.session import sessions
 from include.settings import ROOT, load_settings
-from local.airflow_api import AirflowApi
+from local.airflow_api import AirflowApi, Conflict
 from local.stack import Stack
 from rehearsal.players import put_into_inbox
 from rehearsal.scenario import find_scenario, read_scenario
 
 WAITS = 10
 IMPORTS = 5
-PATIENCE = 120.0  # seconds
+PATIENCE = 600.0  # seconds
 OUT = ROOT / "data" / "bench"
 ANSWERS = {"strategy": "x", "activities": "x", "products": "x", "capacity": "x"}
 PAPERS = {f"{key}.pdf": b"%PDF-1.4\n%%EOF\n" for key in ("business_registration", "sales_documents",
@@ -53,6 +54,17 @@ def started(api: AirflowApi, run_id: str, task_id: str) -> datetime | None:
         if task["task_id"] == task_id and task["start_date"]:
             return datetime.fromisoformat(task["start_date"].replace("Z", "+00:00"))
     return None
+
+
+def waiting(api: AirflowApi) -> set[str]:
+    """Decline first meetings that are asked about; return the engagements that wait for the client's information."""
+    row = process.SIGN_OFFS["first_meeting"]
+    for asked in api.pending_sign_offs("engagement"):
+        if asked.state == "awaiting_input":
+            with suppress(Conflict):
+                api.answer(asked, row.options["no"], {entry.key: None for entry in row.entries})
+    waits = api.task_instances("engagement", states=["deferred"])
+    return {wait["dag_run_id"] for wait in waits if wait["task_id"] == "information.request_information_1"}
 
 
 def receipt(mails: Path, engagement: str) -> datetime | None:
@@ -79,25 +91,7 @@ def measure_waits(stack: Stack) -> dict[str, list[float]]:
         ids = [register_engagement({**scenario.form, "referrer": f"{n}"}, settings=settings) for n in range(WAITS)]
         for engagement in ids:
             api.trigger("engagement", run_id=engagement, conf={"engagement_id": engagement})
-        options = process.SIGN_OFFS["first_meeting"]
-        for engagement in ids:
-            asked = until(
-                lambda run=engagement: next(
-                    (p for p in api.pending_sign_offs("engagement", run) if p.state == "awaiting_input"), None
-                )
-            )
-            api.answer(asked, options.options["no"], {entry.key: None for entry in options.entries})
-        for engagement in ids:
-            until(
-                lambda run=engagement: next(
-                    (
-                        True
-                        for t in api.task_instances("engagement", run)
-                        if t["task_id"].endswith("information_1") and t["state"] == "deferred"
-                    ),
-                    None,
-                )
-            )
+        until(lambda: True if waiting(api) >= set(ids) else None)
         for engagement in ids:
             put_into_inbox(stack.storage, engagement, "information", files=PAPERS, reply={"answers": ANSWERS})
             landed = datetime.now(timezone.utc)

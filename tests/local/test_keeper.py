@@ -71,6 +71,8 @@ def launch(folder: Path) -> tuple[subprocess.Popen[str], int]:
         text=True,
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
+        # Whoever runs the tests may ignore SIGHUP, as nohup does; children would inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
     )
     assert launcher.stdout is not None
     return launcher, int(launcher.stdout.readline())

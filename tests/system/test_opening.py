@@ -106,7 +106,9 @@ def test_the_forms_own_run_does_nothing_else(airflow: AirflowApi, by_form: tuple
     assert set(states.values()) == {"skipped"}
 
 
-def test_the_trigger_form_opens_no_engagement_twice(stack: Stack, airflow: AirflowApi, by_form: tuple[str, str]) -> None:
+def test_the_trigger_form_opens_no_engagement_twice(
+    stack: Stack, airflow: AirflowApi, by_form: tuple[str, str]
+) -> None:
     engagement_id, form_run = by_form
     ended(airflow, form_run)
 

@@ -108,9 +108,7 @@ def test_the_results_have_the_form_that_their_readers_know(played: Played, resul
     assert own["engagement_id"] == result["engagement_id"]
 
 
-def test_every_document_lies_where_the_result_says_as_it_was_registered(
-    played: Played, result: dict[str, Any]
-) -> None:
+def test_every_document_lies_where_the_result_says_as_it_was_registered(played: Played, result: dict[str, Any]) -> None:
     for document in result["documents"]:
         content = (played.out / document["path"]).read_bytes()
         assert hashlib.sha256(content).hexdigest() == document["sha256"], document["path"]
