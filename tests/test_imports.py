@@ -19,7 +19,7 @@ ALLOWED = {
     "portal": {"portal", "include"},
     "local": {"local", "include", "airflow"},
     "rehearsal": {"rehearsal", "local", "include"},
-    "bench": {"bench", "rehearsal", "local", "include"},
+    "bench": {"bench", "rehearsal", "local", "include", "airflow"},
 }
 DOMAIN_NEVER = {"sqlalchemy", "boto3", "smtplib", "socket", "httpx", "requests", "docx", "docxtpl", "openpyxl"}
 CLOCKS = {("datetime", "now"), ("date", "today"), ("datetime", "utcnow"), ("time", "time")}

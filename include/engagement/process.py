@@ -324,7 +324,7 @@ SIGN_OFFS: dict[str, SignOff] = {
                 (Entry("days", "Số ngày làm việc cấp thêm", "integer", minimum=1), REASON)),
         SignOff("handover_changes", "handover", "Chỉnh sửa theo yêu cầu của khách", "service_department",
                 {"done": "Đã chỉnh sửa xong"},
-                "Thay tệp mới vào thư mục bàn giao của hồ sơ trước khi xác nhận. Sau đó hệ thống bàn giao lại.",
+                "Đặt tệp mới vào inbox/‹mã hồ sơ›/handover_changes trước khi xác nhận. Sau đó hệ thống bàn giao lại.",
                 (Entry("note", "Ghi chú", multiline=True),)),
         SignOff("monitoring_assessment", "monitoring", "Đánh giá tiến độ và tư vấn điều chỉnh", "service_department",
                 {"on_track": "Đúng hướng", "adjust": "Cần điều chỉnh"},
