@@ -48,6 +48,7 @@ class Town:
     refusal: str | None = None
     reviewed: bool = False
     plans_feedback_on: date | None = None
+    opened_stages: list[OpenedStage] = field(default_factory=list)
     work_seconds: float = 0.0
     fails: bool = False
     deaf: bool = False
@@ -112,7 +113,7 @@ class Town:
         return []
 
     def stages(self, ids: Collection[str], *, after: int) -> list[OpenedStage]:
-        return []
+        return [stage for stage in self.opened_stages if stage.id > after]
 
     def letters(self) -> list[Letter]:
         return list(self.mail)
@@ -172,8 +173,9 @@ class Town:
 def played(town: Town, *scenarios: Scenario, **more: Any) -> Rehearsal:
     rehearsal = Rehearsal(
         scenarios=list(scenarios), airflow=town, register=town, mailbox=town, storage=town.storage,
-        calendar=working_calendar(), progress=Progress(Console(file=io.StringIO())), register_form=town.register_form,
-        clock=lambda: town.now, sleep=town.sleep, patience=60, **more,
+        calendar=working_calendar(), register_form=town.register_form,
+        clock=lambda: town.now, sleep=town.sleep, patience=60,
+        **({"progress": Progress(Console(file=io.StringIO()))} | more),
     )  # fmt: skip
     rehearsal.play()
     return rehearsal
@@ -244,6 +246,20 @@ def test_a_sign_off_is_not_answered_in_the_moment_it_is_parked(town: Town) -> No
     ((option, waited),) = town.answers
     assert option == REVIEW.options["accept"]
     assert waited > 1
+
+
+def test_stages_that_are_open_at_once_are_announced_once_each(town: Town) -> None:
+    opened = ((1, "monitoring", 1), (2, "feedback", 2))
+    town.opened_stages = [OpenedStage(id_, "KHV-2026-0001", stage, round_) for id_, stage, round_ in opened]
+    shown = io.StringIO()
+
+    played(town, scenario(), progress=Progress(Console(file=shown, width=200)))
+
+    lines = [line.strip() for line in shown.getvalue().splitlines() if "giai đoạn" in line]
+    assert lines == [
+        f"● KHV-2026-0001  giai đoạn 7: {process.STAGES['monitoring'].title.vi}",
+        f"● KHV-2026-0001  giai đoạn 8: {process.STAGES['feedback'].title.vi}, vòng 2",
+    ]
 
 
 def test_a_failed_task_ends_the_rehearsal_with_its_name_and_log(town: Town) -> None:
