@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class InvalidAnswer(AirflowException):
-    """An answer that cannot be taken; the next try asks again and says why."""
+    """An answer that cannot be taken; the next try mails why and asks again."""
 
 
 def form_param(entry: process.Entry) -> Param:
@@ -55,7 +55,7 @@ class SignOff(CaseOperator, HITLOperator):
     def execute(self, context: Context) -> None:
         """Prepare; go on with the decision that is there, or ask for it."""
         from include.casework.desks import GATE_DESKS, follow
-        from include.casework.signing import ask_for, sign_off
+        from include.casework.signing import ask_for, sign_off, tell_why
 
         with self.case(context) as case:
             number = self.round(case, context)
@@ -64,7 +64,8 @@ class SignOff(CaseOperator, HITLOperator):
             if outcome is None and row is not None and row.decision is not None:
                 outcome = follow(case, row)
             if outcome is None:
-                self._word(case, number, ask_for(case, self.gate, number, self.who).refusal)
+                tell_why(case, ask_for(case, self.gate, number, self.who))
+                self._word(case, number)
         if outcome is not None:
             return self.go_on(context, outcome)
         return HITLOperator.execute(self, context)
@@ -88,15 +89,14 @@ class SignOff(CaseOperator, HITLOperator):
                     label=event["chosen_options"][0], entries=event.get("params_input") or {},
                     by=str(by.get("name") or by.get("id") or ""), at=event.get("responded_at") or now(),
                 )  # fmt: skip
-            except InvalidSignOff as error:
-                raise InvalidAnswer("the answer cannot be taken; the sign-off is asked again") from error
+            except InvalidSignOff:
+                raise InvalidAnswer("the answer cannot be taken; a mail says why, and it is asked again") from None
             outcome = follow(case, row)
         self.go_on(context, outcome)
 
-    def _word(self, case: Case, number: int, refusal: str | None) -> None:
+    def _word(self, case: Case, number: int) -> None:
         """Say what it is about: the engagement's id, the company's name, no personal data."""
         row = process.SIGN_OFFS[self.gate]
         member = next((m.title.vi for m in process.COUNCIL if m.key == self.who), "")
         parts = [row.title, member, f"vòng {number}" if number > 1 else "", case.id, case.form["client"]["name"]]
         self.subject = " – ".join(part for part in parts if part)
-        self.body = (f"**Câu trả lời trước chưa dùng được: {refusal}**\n\n" if refusal else "") + row.help

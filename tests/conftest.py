@@ -6,12 +6,15 @@ import itertools
 import os
 import tempfile
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from include.register.session import migrate
+from include.settings import ROOT, Settings
 from local.postgres import Postgres, PostgresError
+from tests.firm import Firm, Outbox
 
 _NUMBERS = itertools.count(1)
 
@@ -57,3 +60,12 @@ def register(postgres: Postgres, register_template: str) -> Iterator[str]:
     postgres.create_database(name, template=register_template)
     yield postgres.url(name)
     postgres.drop_database(name)
+
+
+@pytest.fixture
+def firm(register: str, tmp_path: Path) -> Iterator[Firm]:
+    settings = Settings(
+        register_url=register, storage_url=tmp_path.as_uri(), inbox_poll_seconds=1, inbox_settle_seconds=0,
+        smtp_conn_id="smtp_default", mail_record=None, production=False, firm_file=ROOT / "include" / "firm.yaml",
+    )  # fmt: skip
+    yield Firm(settings, Outbox()).day(date(2026, 12, 1))

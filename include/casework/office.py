@@ -232,16 +232,17 @@ class Case:
         """Open a request, due after ``days`` working days (default: its row's); ``reasons``: why items came back."""
         row = process.REQUESTS[kind]
         key = request_key(kind, number)
-        asked = self.session.execute(
+        new = self.session.scalar(
             insert(Request)
             .values(engagement_id=self.id, key=key, kind=kind, round=number, stage=row.stage, of=row.of,
                     stage_round=stage_round, asked=self.today, times_asked=1, status="open",
                     due=self.calendar.add(self.today, row.answer_days if days is None else days))
             .on_conflict_do_nothing()
+            .returning(Request.id)
         )  # fmt: skip
         request = self.request(kind, number)
         assert request is not None
-        if asked.rowcount:  # type: ignore[attr-defined]
+        if new is not None:
             for item in items:
                 reason = (reasons or {}).get(item.key)
                 self.session.add(

@@ -14,11 +14,12 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
+from include.casework.correspondence import post
 from include.casework.office import Case
 from include.engagement import process
 from include.engagement.errors import InvalidSignOff
 from include.engagement.signoffs import check_sign_off
-from include.register.models import SignOff
+from include.register.models import Event, SignOff
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,36 @@ def keep(case: Case, row: SignOff, answer: Answer, *, by: str, at: datetime) -> 
 
 
 def refuse(case: Case, row: SignOff, error: InvalidSignOff) -> None:
-    """Write down why an answer was not valid; the next asking says it."""
+    """Write down why an answer was not valid."""
     case.session.rollback()
     row.refusal = str(error)
+    number = len(_refusals(case, row)) + 1
+    case.event("answer_refused", key=f"{_refusal_key(row)}{number}", why=str(error))
     case.session.commit()
+
+
+def tell_why(case: Case, row: SignOff) -> None:
+    """Mail who is asked again why the last answer could not be taken, once for each such answer.
+
+    The form itself cannot: Airflow 3.3 keeps its first text when a later try asks again.
+    """
+    if row.refusal is None:
+        return
+    gate = process.SIGN_OFFS[row.gate]
+    role = f"council.{row.who}" if row.who else gate.role
+    last = _refusals(case, row)[-1]
+    post(case, "answer_refused", last.key, to=role, stage=gate.stage, request_title=gate.title, reason=row.refusal)
+
+
+def _refusal_key(row: SignOff) -> str:
+    return f"answer_refused/{row.gate}/{row.round}/{row.who}/"
+
+
+def _refusals(case: Case, row: SignOff) -> list[Event]:
+    return list(
+        case.session.scalars(
+            select(Event)
+            .where(Event.engagement_id == case.id, Event.key.startswith(_refusal_key(row), autoescape=True))
+            .order_by(Event.id)
+        )
+    )

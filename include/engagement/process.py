@@ -461,6 +461,7 @@ MAILS: dict[str, Mail] = {
         Mail("reminder", "", "client"),
         Mail("digest", "", "account_manager"),
         Mail("task_failed", "", "account_manager"),
+        Mail("answer_refused", "", "account_manager"),
     )
 }
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from include.casework.office import Office
 from include.register.models import Document, Event, Mail
-from tests.casework.conftest import ANSWERS, PAPERS, PDF, Firm
+from tests.firm import ANSWERS, PAPERS, PDF, Firm
 
 
 class Killed(BaseException):

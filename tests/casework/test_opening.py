@@ -10,7 +10,7 @@ from include.casework.opening import register_engagement
 from include.engagement.errors import AlreadyOpen
 from include.engagement.form import check_form
 from include.register.numbers import next_number
-from tests.casework.conftest import FORM, Firm
+from tests.firm import FORM, Firm
 
 
 def attempt(firm: Firm, referrer: str) -> str | None:

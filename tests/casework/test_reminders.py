@@ -7,7 +7,7 @@ from datetime import date
 from sqlalchemy import select
 
 from include.register.models import ReminderSent
-from tests.casework.conftest import Firm
+from tests.firm import Firm
 
 ASKED, DUE = date(2026, 12, 1), date(2026, 12, 9)
 

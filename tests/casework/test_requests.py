@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from include.engagement import process
 from include.register.models import Document, RequestItem, StagePeriod
-from tests.casework.conftest import ANSWERS, FORM, PAPERS, PDF, Firm
+from tests.firm import ANSWERS, FORM, PAPERS, PDF, Firm
 
 
 def test_only_what_is_missing_is_asked_for_again(firm: Firm) -> None:
@@ -148,7 +148,7 @@ def test_a_review_may_ask_again_for_a_fact_of_the_intake_form(firm: Firm) -> Non
 
 
 def test_a_late_acceptance_moves_no_promise_that_is_already_kept(firm: Firm) -> None:
-    from tests.casework.conftest import GOOD
+    from tests.firm import GOOD
 
     firm.open().inform().decide().contract().deliver().score(GOOD)
     firm.conclude()
@@ -162,7 +162,7 @@ def test_a_late_acceptance_moves_no_promise_that_is_already_kept(firm: Firm) -> 
 
 
 def test_a_late_visit_shows_the_clients_days_and_moves_no_promise(firm: Firm) -> None:
-    from tests.casework.conftest import GOOD
+    from tests.firm import GOOD
 
     firm.open().inform().decide().contract().deliver().score(GOOD)
     firm.conclude()

@@ -10,10 +10,10 @@ import pytest
 from docx import Document as WordDocument
 from sqlalchemy import select
 
-from include.casework import contract, handover, monitoring, planning
+from include.casework import contract, handover, monitoring, planning, signing
 from include.engagement.errors import AlreadyOpen, InvalidSignOff, RuleBroken
 from include.register.models import Document, Engagement, Event, Mail, ReserveEntry
-from tests.casework.conftest import BAD, GOOD, PDF, QUOTE, Firm, facts_of
+from tests.firm import BAD, GOOD, PDF, QUOTE, Firm, facts_of
 
 PRICE_OR_PROMISE = re.compile(r"báo giá|giá dịch vụ|phí dịch vụ|\bquote\b|\bfee\b|cam kết|promise", re.IGNORECASE)
 
@@ -262,3 +262,20 @@ def test_the_reserve_ledger_holds_one_payment_a_round(firm: Firm) -> None:
         spent = session.scalars(select(ReserveEntry.days).where(ReserveEntry.kind == "spent")).all()
         assert spent == [-2]
         assert session.scalars(select(Engagement.status)).all() == ["open"]
+
+
+def test_who_is_asked_again_is_told_why_once_for_each_answer_that_could_not_be_taken(firm: Firm) -> None:
+    firm.open().inform().decide()
+    for price, told in ((0, 1), (-1, 2)):
+        with pytest.raises(InvalidSignOff):
+            firm.sign("quote", "send", **{**QUOTE, "net_vnd": price})
+        for _ in range(2):  # a task that is tried again tells again
+            with firm.case() as case:
+                signing.tell_why(case, signing.ask_for(case, "quote", 1))
+        mails = [mail for mail in firm.outbox.read() if "Cần trả lời lại" in str(mail["subject"])]
+        assert len(mails) == told
+        assert "Giá trước thuế" in str(mails[-1].get_body(("plain",)).get_content())  # type: ignore[union-attr]
+    firm.sign("quote", "send", **QUOTE)
+    with firm.case() as case:
+        signing.tell_why(case, signing.ask_for(case, "quote", 1))
+    assert len([subject for subject in firm.outbox.subjects() if "Cần trả lời lại" in subject]) == 2

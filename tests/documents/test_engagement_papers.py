@@ -20,7 +20,7 @@ from include.documents.render import template_path
 from include.engagement import process
 from include.engagement.money import amount_in_words
 from include.engagement.process import Language
-from tests.casework.conftest import ANSWERS, BAD, GOOD, PAPERS, PDF, Firm, firm  # noqa: F401
+from tests.firm import ANSWERS, BAD, GOOD, PAPERS, PDF, Firm
 
 PURPOSE = {"vi": "Gọi vốn nhà đầu tư cho nhà máy mới", "en": "Equity for a new plant"}
 CLIENT = {
@@ -50,7 +50,7 @@ def cells_of(data: bytes) -> str:
                      if cell.value is not None)  # fmt: skip
 
 
-def play(firm: Firm, language: Language) -> None:  # noqa: F811
+def play(firm: Firm, language: Language) -> None:
     """A negotiated quote in four instalments, a failed appraisal, a change at the handover, a late client."""
     client: dict[str, Any] = {**_form()["client"], **CLIENT[language]}
     firm.day(date(2027, 1, 18)).open(language=language, client=client,
@@ -84,13 +84,13 @@ def play(firm: Firm, language: Language) -> None:  # noqa: F811
 
 
 def _form() -> dict[str, Any]:
-    from tests.casework.conftest import FORM
+    from tests.firm import FORM
 
     return FORM
 
 
 @pytest.fixture(params=["vi", "en"])
-def papers(request: pytest.FixtureRequest, firm: Firm, tmp_path: Path) -> Iterator[tuple[Language, dict[str, str]]]:  # noqa: F811
+def papers(request: pytest.FixtureRequest, firm: Firm, tmp_path: Path) -> Iterator[tuple[Language, dict[str, str]]]:
     """The language and every document that the firm made, by its name in storage without extension."""
     play(firm, request.param)
     read = {".docx": text_of, ".xlsx": cells_of}
@@ -196,21 +196,21 @@ def _gaps(language: Language, texts: dict[str, str]) -> list[str]:
     return [f"{name}: {part}" for name, parts in wanted.items() for part in parts if part not in texts[name]]
 
 
-def test_what_is_bought_is_the_firms_service_and_not_the_clients_purpose(firm: Firm) -> None:  # noqa: F811
+def test_what_is_bought_is_the_firms_service_and_not_the_clients_purpose(firm: Firm) -> None:
     firm.open(need={"purpose": "Gọi vốn nhà đầu tư", "horizon_months": 36})
     with firm.case() as case:
         title = document_facts(case, language="vi", number="", version=1)["engagement"]["title"]
     assert title == "Lập kế hoạch kinh doanh (Gọi vốn nhà đầu tư)"
 
 
-def test_the_intake_record_lists_what_the_form_left_empty(firm: Firm, tmp_path: Path) -> None:  # noqa: F811
+def test_the_intake_record_lists_what_the_form_left_empty(firm: Firm, tmp_path: Path) -> None:
     firm.open(client={**_form()["client"], "bank": {"account": "", "bank": ""}})
     record = text_of(next((tmp_path / "engagements").rglob("intake_record-v1.docx")).read_bytes())
     missing = record.split("Mục còn thiếu cần hỏi thêm")[1].split("Thông tin khách hàng muốn được nhận")[0]
     assert [line for line in missing.splitlines() if line] == ["Số tài khoản", "Mở tại ngân hàng"]
 
 
-def test_a_refusal_names_amounts_as_people_do(firm: Firm, tmp_path: Path) -> None:  # noqa: F811
+def test_a_refusal_names_amounts_as_people_do(firm: Firm, tmp_path: Path) -> None:
     firm.open(language="en")
     firm.ask("intake")
     firm.ask("information")

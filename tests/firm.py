@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
-from pathlib import Path
 from typing import Any, cast
-
-import pytest
 
 from include import clock
 from include.casework import contract, handover, information, intake, receiving
@@ -177,15 +174,6 @@ class Firm:
 
     def sweep(self, day: date) -> int:
         return sweep(self.office(), since=day, day=day)
-
-
-@pytest.fixture
-def firm(register: str, tmp_path: Path) -> Iterator[Firm]:
-    settings = Settings(
-        register_url=register, storage_url=tmp_path.as_uri(), inbox_poll_seconds=1, inbox_settle_seconds=0,
-        smtp_conn_id="smtp_default", mail_record=None, production=False, firm_file=ROOT / "include" / "firm.yaml",
-    )  # fmt: skip
-    yield Firm(settings, Outbox()).day(date(2026, 12, 1))
 
 
 def facts_of(case: Case, kind: str) -> list[dict[str, Any]]:
