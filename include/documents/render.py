@@ -21,20 +21,24 @@ _WORKBOOK_SOURCES = Path(__file__).resolve().parent / "workbooks"
 class Rendered:
     """A finished document: its bytes, and which version of its template made it.
 
-    ``extension`` comes without a dot. A workbook's template is the code that builds it.
+    ``extension`` comes without a dot. A workbook's template is the code that builds it: ``template`` is None.
     """
 
     data: bytes
     media_type: str
     extension: str
     template_sha256: str
+    template: bytes | None
 
 
-def render(key: str, *, language: Language, facts: Mapping[str, Any]) -> Rendered:
+def render(
+    key: str, *, language: Language, facts: Mapping[str, Any], template: bytes | None = None
+) -> Rendered:
     """Return the document ``key`` (a row of ``process.DOCUMENTS``) for these facts.
 
-    What only staff read is in Vietnamese, whatever the engagement's language. The same template and facts give
-    the same bytes. Raises ``KeyError`` for an unknown key, ``jinja2.UndefinedError`` for a field that the facts lack.
+    ``template``: an earlier version of the Word template instead of the present one. What only staff read is in
+    Vietnamese, whatever the engagement's language. The same template and facts give the same bytes. Raises
+    ``KeyError`` for an unknown key, ``jinja2.UndefinedError`` for a field that the facts lack.
     """
     document = process.DOCUMENTS[key]
     if document.format == "xlsx":
@@ -45,17 +49,25 @@ def render(key: str, *, language: Language, facts: Mapping[str, Any]) -> Rendere
             media_type=WORKBOOK_MEDIA_TYPE,
             extension="xlsx",
             template_sha256=_workbooks_sha256(),
+            template=None,
         )
     from include.documents import word
 
     language = template_language(key, language)
-    template = template_path(key, language).read_bytes()
+    if template is None:
+        template = template_path(key, language).read_bytes()
     return Rendered(
         data=word.render_word(template, title=document.title.in_(language), language=language, facts=facts),
         media_type=word.MEDIA_TYPE,
         extension="docx",
-        template_sha256=hashlib.sha256(template).hexdigest(),
+        template_sha256=template_sha256(template),
+        template=template,
     )
+
+
+def template_sha256(template: bytes) -> str:
+    """Return what a version of a Word template is known by."""
+    return hashlib.sha256(template).hexdigest()
 
 
 def template_language(key: str, language: Language) -> Language:

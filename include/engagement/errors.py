@@ -47,3 +47,7 @@ class UnknownEngagement(EngagementError):
 
 class RuleBroken(EngagementError):
     """A step was asked for that the procedure forbids at this point (see the rules in the stages)."""
+
+
+class NotReproducible(EngagementError):
+    """What an old document was made from is no longer kept; the stored file is what is left."""

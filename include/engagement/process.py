@@ -347,7 +347,8 @@ class Document:
     """A document that the pipeline makes: a Word template or a workbook, named after its key.
 
     ``audience`` decides the languages: what a client receives exists in Vietnamese and English.
-    ``number_kind`` is the kind of its gapless number (``12/2026/HĐ-KHV``); empty: it carries none.
+    ``number_kind`` is the kind of its gapless number (``12/2026/HĐ-KHV``); empty: it carries none. ``pdf``: the
+    client gets it as a PDF, to read on any device and to sign, where LibreOffice makes one.
     """
 
     key: str
@@ -356,6 +357,7 @@ class Document:
     audience: Audience
     format: Literal["docx", "xlsx"] = "docx"
     number_kind: str = ""
+    pdf: bool = False
 
 
 DOCUMENTS: dict[str, Document] = {
@@ -376,14 +378,15 @@ DOCUMENTS: dict[str, Document] = {
                  number_kind="CV"),
         Document("working_process", "contract", Text("Quy trình làm việc", "Working process"), "client"),
         Document("timetable", "contract", Text("Tiến độ thực hiện", "Timetable"), "client", "xlsx"),
-        Document("quote", "contract", Text("Báo giá", "Quote"), "client", number_kind="BG"),
-        Document("contract", "contract", Text("Hợp đồng dịch vụ", "Service contract"), "client", number_kind="HĐ"),
+        Document("quote", "contract", Text("Báo giá", "Quote"), "client", number_kind="BG", pdf=True),
+        Document("contract", "contract", Text("Hợp đồng dịch vụ", "Service contract"), "client", number_kind="HĐ",
+                 pdf=True),
         Document("contract_appendix", "contract", Text("Phụ lục hợp đồng", "Contract appendix"), "client",
-                 number_kind="PLHĐ"),
+                 number_kind="PLHĐ", pdf=True),
         Document("extension_appendix", "contract",
-                 Text("Phụ lục gia hạn", "Extension appendix"), "client", number_kind="PLHĐ"),
+                 Text("Phụ lục gia hạn", "Extension appendix"), "client", number_kind="PLHĐ", pdf=True),
         Document("payment_request", "contract",
-                 Text("Đề nghị thanh toán", "Payment request"), "client", number_kind="ĐNTT"),
+                 Text("Đề nghị thanh toán", "Payment request"), "client", number_kind="ĐNTT", pdf=True),
         Document("work_plan", "delivery", Text("Kế hoạch công việc", "Work plan"), "staff", "xlsx"),
         Document("business_plan", "delivery", Text("Bản thảo kế hoạch kinh doanh", "Business-plan draft"), "client"),
         Document("financial_model", "delivery", Text("Mô hình tài chính", "Financial model"), "client", "xlsx"),
@@ -399,11 +402,11 @@ DOCUMENTS: dict[str, Document] = {
         Document("implementation_guide", "handover",
                  Text("Hướng dẫn triển khai kế hoạch", "Implementation guide"), "client"),
         Document("handover_minutes", "handover", Text("Biên bản bàn giao", "Handover minutes"), "client",
-                 number_kind="BBBG"),
+                 number_kind="BBBG", pdf=True),
         Document("acceptance_minutes", "handover", Text("Biên bản nghiệm thu", "Acceptance minutes"), "client",
-                 number_kind="BBNT"),
+                 number_kind="BBNT", pdf=True),
         Document("liquidation_minutes", "handover",
-                 Text("Biên bản thanh lý hợp đồng", "Liquidation minutes"), "client", number_kind="BBTL"),
+                 Text("Biên bản thanh lý hợp đồng", "Liquidation minutes"), "client", number_kind="BBTL", pdf=True),
         Document("progress_form", "monitoring", Text("Phiếu theo dõi tiến độ", "Progress form"), "client", "xlsx"),
         Document("plan_against_actual", "monitoring",
                  Text("So sánh kế hoạch và thực hiện", "Plan against actual"), "client", "xlsx"),
