@@ -5,6 +5,7 @@ Each call has a profile of its own, so that calls may run side by side, and ends
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -70,8 +71,8 @@ class LibreOffice:
         environment = {key: os.environ[key] for key in ("PATH", "LANG", "LC_ALL") if key in os.environ}
         try:
             process = subprocess.Popen(
-                [self.executable, *arguments], cwd=folder, env={**environment, "HOME": folder}, stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+                [self.executable, *arguments], cwd=folder, env={**environment, "HOME": folder},
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         except OSError as error:
             raise ConversionFailed(f"LibreOffice could not be started: {error}") from error
@@ -80,10 +81,8 @@ class LibreOffice:
         except subprocess.TimeoutExpired:
             raise ConversionFailed(f"LibreOffice took longer than {self.timeout_seconds:.0f} s") from None
         finally:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             process.wait()
         return said.decode(errors="replace").strip()[-500:]
 

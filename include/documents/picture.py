@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG that a Word template prints with ``{{ … }}``; ``alt`` is what a screen reader says, ``width_mm`` its width."""
+    """A PNG that a Word template prints like any fact. ``alt`` is what a screen reader says; ``width_mm`` its width."""
 
     data: bytes
     alt: str

@@ -9,12 +9,12 @@ from __future__ import annotations
 import io
 import re
 import unicodedata
-import zipfile
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from include.documents.package import read_parts, write_parts
 from include.engagement import dates, money
 from include.engagement.process import Language
 
@@ -30,7 +30,6 @@ _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 # Overrides and embeddings turn the rest of a line around, figures included; the plain marks (LRM, RLM) stay.
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
-_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _PROPERTY_LENGTH = 255  # the most that a core property holds
 _DOTS = "…" * 8
 
@@ -49,7 +48,7 @@ def render_word(template: bytes, *, title: str, language: Language, facts: Mappi
     _set_properties(document, title=title, language=language, facts=clean)
     raw = io.BytesIO()
     document.save(raw)
-    return _repack(raw.getvalue())
+    return write_parts(read_parts(raw.getvalue()))
 
 
 def template_fields(template: bytes) -> set[str]:
@@ -119,15 +118,3 @@ def _set_properties(document: Template, *, title: str, language: Language, facts
     properties.created = properties.modified = datetime.combine(day, time())
     properties.revision = facts["version"]
     properties.comments = properties.keywords = ""
-
-
-def _repack(document: bytes) -> bytes:
-    """Return the zip archive with sorted entries of one fixed time: the same content gives the same bytes."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(document)) as source, zipfile.ZipFile(packed, "w") as target:
-        for name in sorted(source.namelist()):
-            entry = zipfile.ZipInfo(name, _ZIP_TIME)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.create_system = 0
-            target.writestr(entry, source.read(name))
-    return packed.getvalue()

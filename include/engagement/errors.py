@@ -51,3 +51,7 @@ class RuleBroken(EngagementError):
 
 class NotReproducible(EngagementError):
     """What an old document was made from is no longer kept; the stored file is what is left."""
+
+
+class FormulaFailed(EngagementError):
+    """A workbook's formula comes to an error value; the message names sheet and cell."""

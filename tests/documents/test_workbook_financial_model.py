@@ -100,7 +100,7 @@ def test_libreoffice_and_plain_python_agree_to_the_dong(
         cell_of(book, name).value = value
     cell_of(book, "scenario").value = SCENARIOS[scenario - 1].vi
     expected = reckon(*assumptions(book, scenario))
-    values = recalculated(saved(book), tmp_path)
+    values = recalculated(saved(book))
 
     def at(name: str) -> Any:
         return value_of(values, book, name)
@@ -129,7 +129,7 @@ def test_libreoffice_and_plain_python_agree_to_the_dong(
 @needs_libreoffice
 def test_the_three_scenarios_side_by_side_equal_each_reckoned_alone(tmp_path: Path) -> None:
     book = model()
-    values = recalculated(saved(book), tmp_path)
+    values = recalculated(saved(book))
     rows = {row[0]: row for row in values["Kịch bản, độ nhạy"]}
     for number, scenario in enumerate(SCENARIOS, start=1):
         alone = reckon(*assumptions(book, number))
@@ -147,7 +147,7 @@ def test_an_unbalanced_statement_would_show_in_the_check(tmp_path: Path) -> None
     retained = next(row for row in sheet.iter_rows() if row[0].value == "Lợi nhuận chưa phân phối")
     for cell in retained[3:8]:
         cell.value = f"{cell.value}+5"
-    assert value_of(recalculated(saved(book), tmp_path), book, "check_balance") != 0
+    assert value_of(recalculated(saved(book)), book, "check_balance") != 0
 
 
 @needs_libreoffice
@@ -164,7 +164,7 @@ def test_a_missing_or_zero_figure_is_named_where_results_stand(
 ) -> None:
     facts = sample_facts("vi")
     book = model(answer={**facts["answer"], missing: value})
-    values = recalculated(saved(book), tmp_path)
+    values = recalculated(saved(book))
     assert value_of(values, book, "project_npv") == f"Thiếu số liệu: {note}"
     assert any(row and row[0] == f"Thiếu số liệu: {note}" for row in values["Tổng quan"])
     shown = [cell for rows in values.values() for row in rows for cell in row if isinstance(cell, str)]
@@ -174,7 +174,7 @@ def test_a_missing_or_zero_figure_is_named_where_results_stand(
 @needs_libreoffice
 def test_without_a_loan_the_model_says_so_and_still_has_a_net_present_value(tmp_path: Path) -> None:
     book = model(answer={**sample_facts("vi")["answer"], "loan_vnd": ""})
-    values = recalculated(saved(book), tmp_path)
+    values = recalculated(saved(book))
     assert value_of(values, book, "dscr_min") == "Không có khoản vay"
     assert isinstance(value_of(values, book, "project_npv"), float)
     assert any("Không có hoặc thiếu số tiền vay" in str(row[0]) for row in values["Tổng quan"] if row)

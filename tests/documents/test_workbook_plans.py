@@ -78,7 +78,7 @@ def test_tasks_of_the_work_plan_lie_inside_the_days_of_delivery() -> None:
 @needs_libreoffice
 def test_dates_of_the_work_plan_are_looked_up_in_the_working_calendar(tmp_path: Path) -> None:
     data = workbooks.build("work_plan", language="vi", facts=sample_facts("vi"))
-    rows = recalculated(data, tmp_path)["Kế hoạch công việc"]
+    rows = recalculated(data)["Kế hoạch công việc"]
     tasks = [row for row in rows if isinstance(row[0], float)]
     assert tasks[0][4] == date(2026, 12, 15) and max(row[5] for row in tasks) == date(2027, 1, 12)
     calendar = working_calendar()
@@ -88,7 +88,7 @@ def test_dates_of_the_work_plan_are_looked_up_in_the_working_calendar(tmp_path: 
 @needs_libreoffice
 def test_variances_are_actual_less_a_months_share_of_the_plan(tmp_path: Path) -> None:
     data = workbooks.build("plan_against_actual", language="vi", facts=sample_facts("vi"))
-    rows = recalculated(data, tmp_path)["So sánh"]
+    rows = recalculated(data)["So sánh"]
     first = next(row for row in rows if row[0] == 1.0 and isinstance(row[1], date))
     plan = 14_500_000_000 / 12
     assert first[2:5] == pytest.approx([plan, 1_450_000_000, 1_450_000_000 - plan], abs=0.5)
@@ -103,7 +103,7 @@ def test_variances_are_actual_less_a_months_share_of_the_plan(tmp_path: Path) ->
 def test_without_plan_figures_the_comparison_names_them_and_keeps_the_actual_ones(tmp_path: Path) -> None:
     facts = sample_facts("vi")
     facts["answer"]["revenue_vnd"] = ""
-    rows = recalculated(workbooks.build("plan_against_actual", language="vi", facts=facts), tmp_path)["So sánh"]
+    rows = recalculated(workbooks.build("plan_against_actual", language="vi", facts=facts))["So sánh"]
     assert any("Thiếu số liệu: doanh thu kế hoạch một năm" in row for row in rows)
     first = next(row for row in rows if row[0] == 1.0 and isinstance(row[1], date))
     assert first[2] == "" and first[3] == 1_450_000_000 and first[4] == ""

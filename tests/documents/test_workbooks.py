@@ -147,7 +147,7 @@ def test_an_english_workbook_has_no_vietnamese_wording_of_ours(key: str) -> None
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("facts_of", [sample_facts, bare_facts], ids=["whole", "bare"])
 def test_libreoffice_calculates_it_without_an_error_value(key: str, facts_of: Any, tmp_path: Path) -> None:
-    values = recalculated(workbooks.build(key, language="vi", facts=facts_of("vi")), tmp_path)
+    values = recalculated(workbooks.build(key, language="vi", facts=facts_of("vi")))
     for title, rows in values.items():
         for row in rows:
             for cell in row:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import io
-import os
 import re
-import shutil
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 from openpyxl import Workbook, load_workbook
 from python_calamine import CalamineWorkbook
 
+from include.documents.libreoffice import find_libreoffice
+
 needs_libreoffice = pytest.mark.skipif(
-    shutil.which("soffice") is None,
+    find_libreoffice() is None,
     reason="LibreOffice (soffice) is not installed: no workbook has been recalculated",
 )
 
@@ -38,29 +36,11 @@ def cell_of(workbook: Workbook, name: str) -> Any:
     return workbook[title.replace("''", "'")][where.replace("$", "")]
 
 
-def recalculated(data: bytes, folder: Path) -> dict[str, list[list[Any]]]:
+def recalculated(data: bytes) -> dict[str, list[list[Any]]]:
     """Return every sheet's values after LibreOffice has calculated the workbook."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "book.xlsx").write_bytes(data)
-    done = subprocess.run(
-        [
-            "soffice",
-            f"-env:UserInstallation={(folder.parent / 'libreoffice-profile').as_uri()}",
-            "--headless",
-            "--convert-to",
-            "xlsx",
-            "--outdir",
-            str(folder / "out"),
-            str(folder / "book.xlsx"),
-        ],
-        capture_output=True,
-        timeout=180,
-        check=False,
-        env={**os.environ, "HOME": str(folder)},
-    )
-    result = folder / "out" / "book.xlsx"
-    assert result.exists(), done.stderr.decode(errors="replace")
-    book = CalamineWorkbook.from_path(result)
+    libreoffice = find_libreoffice()
+    assert libreoffice is not None
+    book = CalamineWorkbook.from_filelike(io.BytesIO(libreoffice.recalculated(data)))
     return {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names}
 
 

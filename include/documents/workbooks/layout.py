@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 import unicodedata
-import zipfile
 from collections.abc import Mapping
 from datetime import date, datetime, time
 from typing import Any
@@ -18,6 +17,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from openpyxl.xml.constants import ARC_CORE
 from openpyxl.xml.functions import tostring
 
+from include.documents.package import read_parts, write_parts
 from include.documents.workbooks.figures import at, day
 from include.engagement import process
 from include.engagement.process import Language, Text
@@ -34,7 +34,6 @@ DAY = "dd/mm/yyyy"
 
 TEXT_LIMIT = 32_767  # characters that a cell holds; Excel calls a file with more damaged
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 _THIN = Side(style="thin", color=RULE)
 BOX = Border(left=_THIN, right=_THIN, top=_THIN, bottom=_THIN)
@@ -265,15 +264,7 @@ def save(workbook: Workbook, key: str, *, language: Language, facts: Mapping[str
     workbook.save(written)
     properties.modified = moment  # openpyxl sets the clock's time while it saves
     core = tostring(properties.to_tree())
-    result = io.BytesIO()
-    with zipfile.ZipFile(written) as source, zipfile.ZipFile(result, "w") as target:
-        for name in source.namelist():
-            entry = zipfile.ZipInfo(name, _ZIP_TIME)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.create_system = 3
-            entry.external_attr = 0o600 << 16
-            target.writestr(entry, core if name == ARC_CORE else source.read(name))
-    return result.getvalue()
+    return write_parts({**read_parts(written.getvalue()), ARC_CORE: core})
 
 
 def missing(label: str, language: Language) -> str:
