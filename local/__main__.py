@@ -8,7 +8,12 @@ import sys
 import time
 from pathlib import Path
 
+from include.documents.libreoffice import find_libreoffice
 from local.stack import DATA, Stack, StackError
+
+WITHOUT_LIBREOFFICE = (
+    "LibreOffice   not found (soffice): clients get Word files instead of PDFs, workbooks go without computed values\n"
+)
 
 
 def up() -> int:
@@ -25,6 +30,7 @@ def up() -> int:
                 f"Mail catcher  {stack.catcher_url} (SMTP on port {stack.ports.smtp})\n"
                 f"Storage       {stack.storage}\n"
                 f"Passwords     {stack.passwords_file}\n"
+                f"{'' if find_libreoffice() else WITHOUT_LIBREOFFICE}"
                 "make open FILE=… opens an engagement from another terminal. Ctrl-C stops everything.",
                 flush=True,
             )

@@ -8,6 +8,7 @@ from datetime import date
 from rich.console import Console
 from rich.status import Status
 
+from include.casework.office import PDF_OF
 from include.engagement import process
 from rehearsal.letters import Letter
 from rehearsal.record import FiledDocument, OpenedStage
@@ -60,7 +61,7 @@ class Progress:
 
     def document(self, document: FiledDocument) -> None:
         """A document was made or received."""
-        if document.key == "received/reply":
+        if document.key == "received/reply" or document.key.endswith(PDF_OF):
             return
         row = process.DOCUMENTS.get(document.key)
         title = row.title.vi if row else "đã nhận " + document.key.removeprefix("received/")

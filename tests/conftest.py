@@ -63,7 +63,9 @@ def register(postgres: Postgres, register_template: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def firm(register: str, tmp_path: Path) -> Iterator[Firm]:
+def firm(register: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Firm]:
+    """A firm that goes without LibreOffice, which takes a second for each document; some tests hand it back."""
+    monkeypatch.setenv("ENGAGEMENT_LIBREOFFICE", "none")
     settings = Settings(
         register_url=register, storage_url=tmp_path.as_uri(), inbox_poll_seconds=1, inbox_settle_seconds=0,
         smtp_conn_id="smtp_default", mail_record=None, production=False, firm_file=ROOT / "include" / "firm.yaml",

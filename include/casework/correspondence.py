@@ -46,10 +46,11 @@ def post(
 ) -> Mail:
     """Send a mail for an occasion, once per recipient.
 
-    With ``request``, answers to the mail go to that request: its Reply-To carries engagement and request.
-    Raises what ``include.mail.ledger.MailLedger.post`` raises.
+    With ``request``, answers to the mail go to that request: its Reply-To carries engagement and request. A document
+    goes as the PDF that was made of it. Raises what ``include.mail.ledger.MailLedger.post`` raises.
     """
     row = process.MAILS[template]
+    documents = [case.pdf(document) or document for document in documents]
     role = to or row.to
     name, address = addressee(case, role)
     language: Language = case.language if role == "client" else "vi"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from include.casework.office import PDF_OF
 from include.engagement import process
 from include.engagement.items import items_for
 from include.engagement.process import Language, Text
@@ -97,7 +98,7 @@ def received_papers(case: Case, language: Language) -> list[dict[str, str]]:
 
 def made_by_us(document: Document) -> process.Document | None:
     """Return the row of a document of the firm: one that the pipeline made, or a deliverable of the department."""
-    return process.DOCUMENTS.get(document.key.removeprefix("received/"))
+    return process.DOCUMENTS.get(document.key.removeprefix("received/").removesuffix(PDF_OF))
 
 
 def document_title(document: Document, language: Language) -> str:

@@ -7,6 +7,7 @@ time. A case's methods are effects with keys: done twice, they find what is ther
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,9 +19,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, sessionmaker
 
 from include import clock
+from include.documents.libreoffice import ConversionFailed, LibreOffice, find_libreoffice
 from include.engagement import process
 from include.engagement.calendar import WorkingCalendar, working_calendar
-from include.engagement.errors import RuleBroken, UnknownEngagement
+from include.engagement.errors import NotReproducible, RuleBroken, UnknownEngagement
 from include.engagement.timetable import moved_due
 from include.mail.ledger import MailLedger
 from include.mail.transport import Transport, record_from
@@ -38,6 +40,10 @@ from include.register.session import advisory_lock, make_engine, sessions
 from include.settings import Settings, load_settings
 from include.storage import Storage, open_storage
 
+log = logging.getLogger(__name__)
+
+PDF_OF = "/pdf"  # contract/pdf is the PDF of contract, with its version and occasion
+
 
 @dataclass
 class Office:
@@ -48,6 +54,7 @@ class Office:
     storage: Storage
     ledger: MailLedger
     today: date
+    libreoffice: LibreOffice | None = None  # None: workbooks go without computed values, clients get no PDFs
 
     @contextmanager
     def case(self, engagement_id: str, *, today: date | None = None) -> Iterator[Case]:
@@ -69,7 +76,7 @@ def open_office(transport: Transport, *, settings: Settings | None = None) -> Of
         today = clock.today(session, settings)
     domain = settings.firm["mail"]["reply_to"].rpartition("@")[2]
     ledger = MailLedger(factory, storage, transport, domain=domain, record=record_from(settings.mail_record))
-    return Office(settings, factory, storage, ledger, today)
+    return Office(settings, factory, storage, ledger, today, find_libreoffice())
 
 
 @dataclass
@@ -289,14 +296,19 @@ class Case:
     def document(self, key: str, occasion: str, **more: Any) -> Document:
         """Make a document on an occasion, once: number it, render it, store it, register it.
 
-        The number is taken in the same transaction as the row, so that none is skipped or given twice.
+        The number is taken in the same transaction as the row, so that none is skipped or given twice. Raises
+        FormulaFailed for a workbook whose figures come to an error value.
         """
+        found = self.made(key, occasion) or self._make(key, occasion, **more)
+        if process.DOCUMENTS[key].pdf:
+            self._make_pdf(found)
+        return found
+
+    def _make(self, key: str, occasion: str, **more: Any) -> Document:
         from include.casework.facts import document_facts
+        from include.documents import archive
         from include.documents.render import render
 
-        found = self.made(key, occasion)
-        if found is not None:
-            return found
         row = process.DOCUMENTS[key]
         language = self.language if row.audience == "client" else "vi"
         previous = self.latest(key)
@@ -304,17 +316,80 @@ class Case:
         number = self._next_number(row.number_kind) if row.number_kind else None
         facts = document_facts(self, language=language, number=number or "", version=version, **more)
         rendered = render(key, language=language, facts=facts)
+        data = self._with_values(key, rendered.data) if row.format == "xlsx" else rendered.data
+        archive.keep(
+            self.office.storage, engagement_id=self.id, key=key, version=version, language=language,
+            template=rendered.template, facts=facts,
+        )  # fmt: skip
         path = f"engagements/{self.id}/{row.stage}/{key}-v{version}.{rendered.extension}"
-        self.office.storage.put(path, rendered.data, media_type=rendered.media_type)
+        self.office.storage.put(path, data, media_type=rendered.media_type)
         made = Document(
             engagement_id=self.id, key=key, version=version, occasion=occasion, stage=row.stage, direction="made",
-            number=number, path=path, sha256=hashlib.sha256(rendered.data).hexdigest(), size=len(rendered.data),
+            number=number, path=path, sha256=hashlib.sha256(data).hexdigest(), size=len(data),
             media_type=rendered.media_type, language=language, template_sha256=rendered.template_sha256,
             day=self.today,
         )  # fmt: skip
         self.session.add(made)
         self.session.commit()
         return made
+
+    def _with_values(self, key: str, workbook: bytes) -> bytes:
+        """Return the workbook with the values of its formulas, where LibreOffice computes them."""
+        from include.documents.cached_values import with_cached_values
+
+        if self.office.libreoffice is None:
+            log.warning("LibreOffice was not found: %s of %s goes without computed values", key, self.id)
+            return workbook
+        try:
+            return with_cached_values(workbook, self.office.libreoffice)
+        except ConversionFailed as error:
+            log.warning("%s of %s goes without computed values: %s", key, self.id, error)
+            return workbook
+
+    def pdf(self, document: Document) -> Document | None:
+        """Return the PDF that was made of a document, if one was."""
+        return self.made(f"{document.key}{PDF_OF}", document.occasion)
+
+    def _make_pdf(self, document: Document) -> None:
+        """Make the PDF that the client gets, once; without LibreOffice the client gets the Word file instead."""
+        not_made = f"pdf_not_made/{document.key}/{document.version}"
+        if self.pdf(document) is not None or self.happened(not_made) is not None:
+            return
+        try:
+            if self.office.libreoffice is None:
+                raise ConversionFailed("LibreOffice was not found")
+            data = self.office.libreoffice.pdf(self.office.storage.get(document.path), extension="docx")
+        except ConversionFailed as error:
+            log.warning("The client gets %s of %s as a Word file: %s", document.key, self.id, error)
+            self.event("pdf_not_made", key=not_made, document=document.key, version=document.version)
+            self.session.commit()
+            return
+        path = f"{document.path.rpartition('.')[0]}.pdf"
+        self.office.storage.put(path, data, media_type="application/pdf")
+        self.session.add(
+            Document(
+                engagement_id=self.id, key=f"{document.key}{PDF_OF}", version=document.version,
+                occasion=document.occasion, stage=document.stage, direction="made", number=None, path=path,
+                sha256=hashlib.sha256(data).hexdigest(), size=len(data), media_type="application/pdf",
+                language=document.language, template_sha256=document.template_sha256, day=self.today,
+            )
+        )  # fmt: skip
+        self.session.commit()
+
+    def made_again(self, document: Document) -> bytes:
+        """Return a Word document of the firm as it was made, from the template of that time and its facts.
+
+        Raises NotReproducible (Vietnamese) when these are not kept, or when the document is no Word document.
+        """
+        from include.documents import archive
+
+        row = process.DOCUMENTS.get(document.key)
+        if row is None or row.format != "docx" or document.template_sha256 is None:
+            raise NotReproducible("Chỉ văn bản Word do hệ thống lập mới lập lại được từ mẫu.")
+        return archive.made_again(
+            self.office.storage, engagement_id=self.id, key=document.key, version=document.version,
+            language="en" if document.language == "en" else "vi", sha256=document.template_sha256,
+        )  # fmt: skip
 
     def _next_number(self, kind: str) -> str:
         number = next_number(self.session, kind, self.today.year)
