@@ -11,6 +11,7 @@ from typing import Any
 from include.casework.correspondence import post
 from include.casework.facts import in_language, number_text
 from include.casework.office import Case
+from include.casework.payments import request_payments
 from include.casework.signing import Answer, sign_off
 from include.engagement import process
 from include.engagement.appraisal import Scorecard, Verdict, after_verdict, tally, vietnamese
@@ -76,6 +77,8 @@ def conclude(case: Case, number: int) -> str | None:
                   deliverables=deliverables(case, "vi"))  # fmt: skip
     case.close_stage("appraisal", number)
     course = noted.facts["course"]
+    if course == "pass":
+        request_payments(case, "passed")
     return None if course == "director" else str(course)
 
 

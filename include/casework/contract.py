@@ -13,6 +13,7 @@ from sqlalchemy import select
 from include.casework.correspondence import post
 from include.casework.facts import terms_facts
 from include.casework.office import Case
+from include.casework.payments import request_payments
 from include.casework.signing import Answer, answer_of, sign_off
 from include.engagement import process
 from include.engagement.errors import InvalidSignOff, RuleBroken
@@ -168,6 +169,7 @@ def follow_signature(case: Case, answer: Answer) -> str:
         case.session.commit()
     case.close_stage("contract")
     post(case, "contract_signed", "contract_signed")
+    request_payments(case, "signature")
     return "accept"
 
 

@@ -8,6 +8,7 @@ from include.casework.appraisal import appraisal_facts, verdict
 from include.casework.correspondence import post
 from include.casework.facts import document_title, file_name
 from include.casework.office import Case
+from include.casework.payments import request_payments
 from include.engagement import process
 from include.register.models import Document, Request
 
@@ -51,6 +52,8 @@ def answered(case: Case, request: Request) -> str:
     for member in process.COUNCIL:
         post(case, "review", request.key, to=f"council.{member.key}", documents=(pack, *files),
              round=request.round)  # fmt: skip
+    if request.round == 1:
+        request_payments(case, "draft")
     return "delivered"
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from include.casework.office import PDF_OF
-from include.engagement import process
+from include.engagement import instalments, process
 from include.engagement.items import items_for
 from include.engagement.process import Language, Text
 from include.engagement.terms import Terms
@@ -21,34 +21,6 @@ from include.register.models import Document, Request, RequestItem
 
 if TYPE_CHECKING:
     from include.casework.office import Case
-
-FIRST_INSTALMENT = Text("trong 05 ngày làm việc kể từ ngày ký hợp đồng", "within 5 working days of signature")
-DRAFT_INSTALMENT = Text(
-    "trong 05 ngày làm việc kể từ ngày Bên B trình sản phẩm ra hội đồng thẩm định",
-    "within 5 working days of the day on which Party B lays the work before its appraisal council",
-)
-PASSED_INSTALMENT = Text(
-    "trong 05 ngày làm việc kể từ ngày hội đồng thẩm định đánh giá đạt",
-    "within 5 working days of the appraisal council's approval",
-)
-HANDOVER_INSTALMENT = Text(
-    "trong 05 ngày làm việc kể từ ngày ký biên bản bàn giao",
-    "within 5 working days of the handover minutes",
-)
-LAST_INSTALMENT = Text(
-    "trong 05 ngày làm việc kể từ ngày ký biên bản nghiệm thu",
-    "within 5 working days of the acceptance minutes",
-)
-
-
-# What the parties settle by instalments between the first and the last, by how many there are: no two of up to
-# five instalments fall due on the same occasion.
-MIDDLE_INSTALMENTS: dict[int, tuple[Text, ...]] = {
-    0: (),
-    1: (PASSED_INSTALMENT,),
-    2: (DRAFT_INSTALMENT, PASSED_INSTALMENT),
-    3: (DRAFT_INSTALMENT, PASSED_INSTALMENT, HANDOVER_INSTALMENT),
-}
 
 SERVICE = Text("Lập kế hoạch kinh doanh", "Business plan")
 PLAN = Text("Kế hoạch kinh doanh", "Business plan")
@@ -141,7 +113,7 @@ def number_text(value: Any) -> str:
 
 def terms_facts(terms: Terms, *, version: int, language: Language) -> dict[str, Any]:
     """Return the price and its instalments; amounts in VND including VAT."""
-    occasions = instalment_occasions(len(terms.instalments))
+    occasions = instalments.occasions(len(terms.instalments))
     return {
         "version": version,
         "net_vnd": terms.net_vnd,
@@ -150,20 +122,13 @@ def terms_facts(terms: Terms, *, version: int, language: Language) -> dict[str, 
         "gross_vnd": terms.gross_vnd,
         "reserve_days": terms.reserve_days,
         "instalments": [
-            {"number": number, "percent": number_text(percent), "amount_vnd": amount, "when": when.in_(language)}
-            for number, ((percent, amount), when) in enumerate(zip(terms.instalments, occasions, strict=True), 1)
+            {"number": number, "percent": number_text(percent), "amount_vnd": amount,
+             "when": instalments.due_wording(occasion).in_(language)}
+            for number, ((percent, amount), occasion) in enumerate(
+                zip(terms.instalments, occasions, strict=True), 1
+            )
         ],
-    }
-
-
-def instalment_occasions(count: int) -> list[Text]:
-    """Return when each of ``count`` instalments is due; beyond five, further ones join the council's approval."""
-    if count == 1:
-        return [FIRST_INSTALMENT]
-    between = count - 2
-    middle = MIDDLE_INSTALMENTS[min(between, 3)]
-    more = (PASSED_INSTALMENT,) * (between - len(middle))
-    return [FIRST_INSTALMENT, *middle[:1], *more, *middle[1:], LAST_INSTALMENT]
+    }  # fmt: skip
 
 
 def service_title(form: Mapping[str, Any], language: Language) -> str:
@@ -286,6 +251,7 @@ def firm_mail_facts(
         "items": [],
         "meeting": None,
         "terms": None,
+        "instalment": None,
         "promised": None,
         "promised_before": None,
         "lost_days": 0,

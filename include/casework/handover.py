@@ -11,6 +11,7 @@ from include.casework.correspondence import meeting_invitation, post
 from include.casework.delivery import current_deliverables, deliverables
 from include.casework.facts import in_language
 from include.casework.office import Case
+from include.casework.payments import request_payments
 from include.casework.receiving import take_loose_files
 from include.casework.signing import Answer
 from include.engagement import process
@@ -80,6 +81,8 @@ def answered(case: Case, request: Request) -> str:
     outcome = str((request.reply or {})["reply"])
     case.event(f"handover_{outcome}", key=f"handover_{outcome}/{request.round}", round=request.round)
     case.session.commit()
+    if outcome == "accept":
+        request_payments(case, "handover")
     return outcome
 
 
@@ -109,5 +112,6 @@ def conclude(case: Case, number: int) -> None:
     }
     made = [case.document(key, "conclusion", **facts) for key in ("acceptance_minutes", "liquidation_minutes")]
     post(case, "completion", "completion", documents=made)
+    request_payments(case, "acceptance")
     case.close_stage("handover")
     case.close("completed")

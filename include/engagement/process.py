@@ -445,6 +445,7 @@ MAILS: dict[str, Mail] = {
         Mail("client_declined", "contract", "client"),
         Mail("contract", "contract", "client", ("contract", "contract_appendix")),
         Mail("contract_signed", "contract", "client"),
+        Mail("payment_request", "contract", "client", ("payment_request",)),
         Mail("assignment", "delivery", "service_department", ("work_plan", "business_plan", "financial_model")),
         Mail("rework", "delivery", "service_department", ("rework_checklist",)),
         Mail("review", "appraisal", "council", ("review_pack",)),

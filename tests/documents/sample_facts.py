@@ -135,11 +135,13 @@ def sample_facts(language: Language) -> dict[str, Any]:
         "contract": {"number": "12/2026/HĐ-KHV", "day": date(2026, 12, 14)},
         "delivered": date(2027, 1, 15),
         "instalment": {
-            "number": 2, "percent": "40", "amount_vnd": 79_920_000,
+            "number": 2, "count": 3, "percent": "40", "net_vnd": 74_000_000, "vat_percent": "10",
+            "agreed_vat_percent": "8", "rate_changed": True, "vat_vnd": 7_400_000, "amount_vnd": 81_400_000,
+            "reference": "KHV-2026-0042 dot 2",
             "when": t("trong 05 ngày làm việc kể từ ngày hội đồng thẩm định đánh giá đạt",
                       "within 5 working days of the appraisal council's approval"),
-            "words": t("Bảy mươi chín triệu chín trăm hai mươi nghìn đồng",
-                       "Seventy-nine million nine hundred and twenty thousand Vietnamese dong"),
+            "words": t("Tám mươi mốt triệu bốn trăm nghìn đồng",
+                       "Eighty-one million four hundred thousand Vietnamese dong"),
         },
         "appraisal": {
             "round": 1,

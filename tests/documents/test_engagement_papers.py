@@ -15,7 +15,7 @@ import pytest
 from docx.oxml.ns import qn
 
 from include.casework import handover
-from include.casework.facts import document_facts, instalment_occasions
+from include.casework.facts import document_facts
 from include.documents.render import template_path
 from include.engagement import process
 from include.engagement.money import amount_in_words
@@ -222,17 +222,6 @@ def test_a_refusal_names_amounts_as_people_do(firm: Firm, tmp_path: Path) -> Non
     dossier = text_of(next(folder.rglob("accuracy_dossier-v1.docx")).read_bytes())
     assert "Charter capital" in letter and "Vốn điều lệ" in dossier and "☒ Từ chối dịch vụ" in dossier
     assert "Báo cáo tài chính.pdf" in dossier and not STORED_NAME.search(dossier)
-
-
-@pytest.mark.parametrize("count", range(1, 6))
-def test_no_two_instalments_fall_due_on_the_same_occasion(count: int) -> None:
-    occasions = instalment_occasions(count)
-    assert len(occasions) == count == len(set(occasions))
-
-
-def test_many_instalments_begin_with_the_signature_and_end_with_the_acceptance() -> None:
-    occasions = [occasion.en for occasion in instalment_occasions(12)]
-    assert len(occasions) == 12 and "signature" in occasions[0] and "acceptance" in occasions[-1]
 
 
 # “First of all” where “by the end of” is meant (“chậm nhất”); “live formulas” word for word (“có công thức tính”).

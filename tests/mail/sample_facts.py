@@ -34,6 +34,8 @@ def sample_facts(**changes: Any) -> dict[str, Any]:
         ],
         "meeting": {"at": datetime(2026, 12, 3, 9, 0, tzinfo=HANOI), "place": "18 Lý Thường Kiệt, Hà Nội"},
         "terms": {"gross_vnd": 199_800_000, "version": 2, "last": False},
+        "instalment": {"number": 2, "count": 3, "amount_vnd": 81_400_000, "vat_percent": "10",
+                       "agreed_vat_percent": "8", "rate_changed": True, "reference": "KHV-2026-0042 dot 2"},
         "promised": date(2031, 1, 22),
         "promised_before": date(2031, 1, 20),
         "lost_days": 2,
