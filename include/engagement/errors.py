@@ -55,3 +55,7 @@ class NotReproducible(EngagementError):
 
 class FormulaFailed(EngagementError):
     """A workbook's formula comes to an error value; the message names sheet and cell."""
+
+
+class FactsDiffer(EngagementError):
+    """Documents that state a fact differently, or otherwise than the facts they were made from; nothing is sent."""
