@@ -294,10 +294,11 @@ class Case:
         )
 
     def document(self, key: str, occasion: str, **more: Any) -> Document:
-        """Make a document on an occasion, once: number it, render it, store it, register it.
+        """Make a document on an occasion, once: number it, render it, read it back, store it, register it.
 
         The number is taken in the same transaction as the row, so that none is skipped or given twice. Raises
-        FormulaFailed for a workbook whose figures come to an error value.
+        FormulaFailed for a workbook whose figures come to an error value, FactsDiffer for a document that does not say
+        what it was made from.
         """
         found = self.made(key, occasion) or self._make(key, occasion, **more)
         if process.DOCUMENTS[key].pdf:
@@ -307,6 +308,7 @@ class Case:
     def _make(self, key: str, occasion: str, **more: Any) -> Document:
         from include.casework.facts import document_facts
         from include.documents import archive
+        from include.documents.readback import check_made
         from include.documents.render import render
 
         row = process.DOCUMENTS[key]
@@ -317,6 +319,7 @@ class Case:
         facts = document_facts(self, language=language, number=number or "", version=version, **more)
         rendered = render(key, language=language, facts=facts)
         data = self._with_values(key, rendered.data) if row.format == "xlsx" else rendered.data
+        check_made(key, data, facts=facts, language=language, template=rendered.template)
         archive.keep(
             self.office.storage, engagement_id=self.id, key=key, version=version, language=language,
             template=rendered.template, facts=facts,
