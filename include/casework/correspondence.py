@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from include import clock
+from include.casework.consistency import check_consistent
 from include.casework.facts import document_title, file_name, in_language, mail_facts
 from include.casework.office import Case
 from include.engagement import process
@@ -47,10 +48,12 @@ def post(
     """Send a mail for an occasion, once per recipient.
 
     With ``request``, answers to the mail go to that request: its Reply-To carries engagement and request. A document
-    goes as the PDF that was made of it. Raises what ``include.mail.ledger.MailLedger.post`` raises.
+    goes as the PDF that was made of it. Raises FactsDiffer when papers contradict each other, and what
+    ``include.mail.ledger.MailLedger.post`` raises.
     """
     row = process.MAILS[template]
     documents = [case.pdf(document) or document for document in documents]
+    check_consistent(case, documents)
     role = to or row.to
     name, address = addressee(case, role)
     language: Language = case.language if role == "client" else "vi"

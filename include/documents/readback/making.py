@@ -48,6 +48,7 @@ STATES: dict[str, tuple[str, ...]] = {
 }
 _EVERY = ("client.name",)
 _NEAR = 4  # lines with amounts above one with words: a table of the price, its parts and the words
+_RESERVE = re.compile(r"dự trù|reserve", re.IGNORECASE)
 _IN_WORDS = frozenset(("terms.gross_vnd", "instalment.amount_vnd"))
 _LABELS = {
     "number": "số văn bản", "day": "ngày văn bản", "client.name": "tên khách hàng",
@@ -222,7 +223,8 @@ def _states(stated: Statements, path: str, value: Any) -> bool:
     if path.endswith("vat_percent"):
         return str(value).replace(",", ".") in stated.vat_percents
     if path.endswith("reserve_days"):
-        return re.search(rf"(?<!\d){value} (?:ngày|working days?|reserve days?|days?)\b", stated.text) is not None
+        days = re.compile(rf"(?<![\d.,/]){value}(?![\d.,/])")
+        return any(_RESERVE.search(line) and days.search(line) for line in stated.lines)
     if isinstance(value, date):
         return value in stated.dates
     return stated.said(str(value))
