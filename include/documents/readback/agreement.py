@@ -84,15 +84,14 @@ def _price(lines: tuple[str, ...]) -> dict[str, Said]:
 
 
 def _contract(lines: tuple[str, ...]) -> dict[str, Said]:
+    found: dict[str, Said] = {}
     for line in lines:
-        if match := _CONTRACT.search(line):
+        for match in _CONTRACT.finditer(line):
             number, signed = match.groups()
-            found = {"contract_number": Said(number, number)}
-            if signed and (days := dates_in([signed])):
-                day, shown = next(iter(days.items()))
-                found["contract_day"] = Said(day.isoformat(), shown)
-            return found
-    return {}
+            found.setdefault("contract_number", Said(number, number))
+            for day, shown in dates_in([signed or ""]).items():
+                found.setdefault("contract_day", Said(day.isoformat(), shown))
+    return found
 
 
 def _said(text: str) -> Said:
