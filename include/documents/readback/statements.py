@@ -26,7 +26,7 @@ _ANY_FIGURE = re.compile(rf"{_FIGURE}(?: \d{{3}})*")
 _LONG_VI = re.compile(r"ngày (\d{1,2}) tháng (\d{1,2}) năm (\d{4})", re.IGNORECASE)
 _LONG_EN = re.compile(rf"\b(\d{{1,2}}) ({'|'.join(MONTHS)}) (\d{{4}})", re.IGNORECASE)
 _SHORT = re.compile(r"(?<![\d/])(\d{1,2})/(\d{1,2})/(\d{4})(?![\d/])")
-_TAX_CODE = re.compile(r"(?<![\w-])\d{10}(?:-\d{3})?(?![\w-])")
+_TAX_CODE = re.compile(r"(?<![\w.,-])\d{10}(?:-\d{3})?(?![\w-])(?![.,]\d)")
 _NUMBER = re.compile(rf"(?<![\w/])\d+/\d{{4}}/(?:{'|'.join(sorted(process.NUMBER_KINDS))})-\w+")
 _VAT = re.compile(
     rf"(?:giá trị gia tăng|GTGT|value added tax|VAT)\b[^|%.;]{{0,40}}?(?<![\w.,])({_FIGURE}) ?%", re.IGNORECASE
