@@ -9,7 +9,7 @@ LOCK := pip compile --universal --generate-hashes --python-version 3.10
 
 export PYTHONPATH := $(CURDIR)
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up open rehearse test bench lint lock clean
+.PHONY: help setup setup-dev demo up open rehearse templates preview test bench lint lock clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,13 @@ open: setup ## registers an intake form with "make up" and starts its engagement
 
 rehearse: setup ## plays scenarios on a fresh installation, checks how they end: SCENARIO=… OUT=folder
 	@$(RUN) rehearsal run --out "$(OUT)" $(SCENARIO)
+
+templates: setup ## the Word templates with their fields, and what is wrong with them: FILE=one.docx checks one
+	@test -n "$(FILE)" || $(RUN) local.templates list
+	@$(RUN) local.templates check $(FILE)
+
+preview: setup ## templates filled with sample data, as Word, PDF and PNG: KEY="contract quote.en"
+	@$(RUN) local.templates preview $(KEY)
 
 test: setup-dev ## all tests: ARGS="-k calendar"
 	@$(RUN) pytest -n 2 --dist loadfile $(ARGS)

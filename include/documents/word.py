@@ -44,7 +44,7 @@ def render_word(template: bytes, *, title: str, language: Language, facts: Mappi
 
     clean = {key: _clean(value) for key, value in facts.items()}
     document = Template(io.BytesIO(template))
-    document.render(clean, jinja_env=_environment(language))
+    document.render(clean, jinja_env=environment(language))
     _set_properties(document, title=title, language=language, facts=clean)
     raw = io.BytesIO()
     document.save(raw)
@@ -56,14 +56,14 @@ def template_fields(template: bytes) -> set[str]:
     from include.documents.template import Template
 
     fields: set[str] = Template(io.BytesIO(template)).get_undeclared_template_variables(
-        jinja_env=_environment("vi")
+        jinja_env=environment("vi")
     )
     return fields
 
 
 @cache
-def _environment(language: Language) -> Environment:
-    """The filters that templates may use; sandboxed, since people edit templates in Word."""
+def environment(language: Language) -> Environment:
+    """Return what templates may use: our filters; sandboxed, since people edit templates in Word."""
     from jinja2 import StrictUndefined
     from jinja2.sandbox import SandboxedEnvironment
 

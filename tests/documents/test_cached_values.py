@@ -12,8 +12,8 @@ from include.documents.cached_values import with_cached_values
 from include.documents.libreoffice import LibreOffice, find_libreoffice
 from include.documents.package import read_parts
 from include.documents.render import render
+from include.documents.sample import bare_facts, sample_facts
 from include.engagement.errors import FormulaFailed
-from tests.documents.sample_facts import bare_facts, sample_facts
 from tests.documents.workbook_reading import needs_libreoffice, saved
 
 pytestmark = needs_libreoffice

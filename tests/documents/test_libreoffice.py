@@ -15,7 +15,7 @@ from openpyxl import Workbook
 
 from include.documents.libreoffice import ConversionFailed, LibreOffice, find_libreoffice
 from include.documents.render import render
-from tests.documents.sample_facts import sample_facts
+from include.documents.sample import sample_facts
 
 needs_libreoffice = pytest.mark.skipif(
     find_libreoffice() is None, reason="LibreOffice (soffice) is not installed: no PDF has been made"

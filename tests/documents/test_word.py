@@ -24,9 +24,9 @@ from lxml.etree import XMLSyntaxError
 
 from include.documents import word
 from include.documents.render import TEMPLATES, render, template_path
+from include.documents.sample import bare_facts, sample_facts
 from include.engagement import process
 from include.engagement.process import LANGUAGES, Language
-from tests.documents.sample_facts import bare_facts, sample_facts
 
 EACH = [
     (document.key, language)

@@ -10,9 +10,9 @@ import pytest
 from openpyxl import Workbook
 
 from include.documents import workbooks
+from include.documents.sample import bare_facts, sample_facts
 from include.documents.workbooks.financial_model.assumptions import SCENARIOS, VARIED, tax_rate
 from tests.documents.independent_model import reckon
-from tests.documents.sample_facts import bare_facts, sample_facts
 from tests.documents.workbook_reading import (
     cell_of,
     needs_libreoffice,

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from include.documents import workbooks
+from include.documents.sample import bare_facts, sample_facts
 from include.engagement.calendar import working_calendar
-from tests.documents.sample_facts import bare_facts, sample_facts
 from tests.documents.workbook_reading import needs_libreoffice, opened, recalculated
 
 

@@ -11,10 +11,10 @@ import pytest
 from openpyxl import Workbook
 
 from include.documents import workbooks
+from include.documents.sample import bare_facts, sample_facts
 from include.documents.workbooks import read_questionnaire
 from include.engagement import process
 from include.engagement.errors import InvalidReply
-from tests.documents.sample_facts import bare_facts, sample_facts
 from tests.documents.workbook_reading import cell_of, opened, saved
 
 

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from include.documents import workbooks
+from include.documents.sample import bare_facts, sample_facts
 from include.engagement import process
-from tests.documents.sample_facts import bare_facts, sample_facts
 from tests.documents.workbook_reading import needs_libreoffice, opened, recalculated
 
 KEYS = workbooks.KEYS
@@ -62,7 +62,7 @@ def test_the_same_facts_give_the_same_bytes_and_other_facts_do_not(key: str, lan
 
 def test_the_bytes_depend_neither_on_the_hash_seed_nor_on_the_clocks_zone() -> None:
     program = (
-        "import hashlib;from include.documents import workbooks;from tests.documents.sample_facts import sample_facts\n"
+        "import hashlib;from include.documents import workbooks;from include.documents.sample import sample_facts\n"
         "built = [workbooks.build(key, language='vi', facts=sample_facts('vi')) for key in workbooks.KEYS]\n"
         "print([hashlib.sha256(data).hexdigest() for data in built])"
     )
