@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from include.casework.facts import document_title
 from include.casework.office import PDF_OF, Case
 from include.documents.readback import Statements, read_statements
-from include.documents.readback.agreement import CLIENT_FACTS, LABELS, Said, agreed_facts
+from include.documents.readback.agreement import CLIENT_FACTS, LABELS, Said, agreed_facts, as_said
 from include.engagement import process
 from include.engagement.errors import FactsDiffer
 from include.register.models import Document
@@ -129,23 +129,32 @@ def _now(case: Case, fact: str) -> str:
     client = case.form["client"]
     current = {"client_name": client["name"], "client_tax_code": client["tax_code"],
                "client_representative": client["representative"]["name"]}[fact]  # fmt: skip
-    return str(current).casefold()
+    return as_said(str(current)).value
 
 
 def _unlike(document: Document, pdf: Statements, word: Statements | None) -> Iterator[str]:
-    """Amounts and tax codes that a PDF and the Word document it was made of do not share."""
+    """Amounts and tax codes that a PDF and the Word document it was made of do not share.
+
+    A narrow column may break a long figure in two: blanks do not count, and a part of a figure is none of its own.
+    """
     if word is None:
         return
-    codes = [{code[:10] for code in stated.tax_codes} for stated in (pdf, word)]
-    for what, one, other in (("số tiền", _sums(pdf), _sums(word)), ("mã số thuế", *codes)):
-        for value in sorted(one ^ other):
-            where = "chỉ có trong tệp PDF" if value in one else "không có trong tệp PDF"
-            yield f"{_name(document)}: {what} {value} {where}"
+    whole = "".join(pdf.text.split())
+    written = {digits: shown for digits, shown in word.amounts.items() if _is_sum(digits)}
+    for shown in (*written.values(), *sorted(word.tax_codes)):
+        if "".join(shown.split()) not in whole:
+            yield f"{_name(document)}: “{shown}” không có trong tệp PDF"
+    for digits, shown in pdf.amounts.items():
+        if _is_sum(digits) and not any(digits in known for known in word.amounts):
+            yield f"{_name(document)}: “{shown}” chỉ có trong tệp PDF"
+    for code in sorted(pdf.tax_codes):
+        if not any(code in known for known in word.tax_codes):
+            yield f"{_name(document)}: “{code}” chỉ có trong tệp PDF"
 
 
-def _sums(stated: Statements) -> set[str]:
-    """Amounts long enough that no line break splits them from what makes them one."""
-    return {digits for digits in stated.amounts if digits.isdigit() and len(digits) > 6}
+def _is_sum(digits: str) -> bool:
+    """Say whether a figure is as long as prices are: page numbers and years are not compared."""
+    return digits.isdigit() and len(digits) > 6
 
 
 def _name(document: Document) -> str:

@@ -249,6 +249,21 @@ def test_the_message_names_document_fact_and_what_to_do() -> None:
     assert "Hãy sửa" in str(caught.value)
 
 
+def test_figures_beyond_all_prices_are_text_like_any_other() -> None:
+    facts = sample_facts("vi")
+    facts["message"] = f"{'9' * 5000} đồng, {'1.' * 3000}000 đồng; {'123 ' * 2000}đồng; Một trăm hai mươi đồng"
+    for key in ("quote", "intake_record"):
+        made(key, "vi", facts)
+
+
+@pytest.mark.parametrize("name", ["Işık & Cö", "Straße  AG", "A | B: C – D", "Xưởng\u200d ﬁne\ufffe"])
+def test_a_name_is_found_in_capitals_whatever_its_letters(name: str) -> None:
+    facts = sample_facts("vi")
+    facts["client"]["name"] = name
+    for key in ("contract", "quote"):
+        made(key, "vi", facts)
+
+
 # --- reading --------------------------------------------------------------------------------------------
 
 

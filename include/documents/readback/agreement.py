@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from include.documents.readback.lines import plain
 from include.documents.readback.statements import Statements, amounts_in, dates_in
 
 CLIENT_FACTS = ("client_name", "client_tax_code", "client_representative")
@@ -54,17 +55,17 @@ def _client(lines: tuple[str, ...]) -> dict[str, Said]:
     for line in lines:
         if match := _PARTY_A.match(line):
             within = True
-            found["client_name"] = _said(match.group(1))
+            found["client_name"] = as_said(match.group(1))
         elif _PARTY_B.match(line):
             return found
         elif match := _ADDRESSEE.search(line):
-            found.setdefault("client_name", _said(match.group(1)))
+            found.setdefault("client_name", as_said(match.group(1)))
         elif match := _ATTENTION.match(line):
-            found.setdefault("client_representative", _said(match.group(1)))
+            found.setdefault("client_representative", as_said(match.group(1)))
         elif within and (match := _TAX_CODE.match(line)):
-            found["client_tax_code"] = _said(match.group(1))
+            found["client_tax_code"] = as_said(match.group(1))
         elif within and (match := _REPRESENTATIVE.match(line)):
-            found["client_representative"] = _said(match.group(1))
+            found["client_representative"] = as_said(match.group(1))
     return found
 
 
@@ -94,6 +95,7 @@ def _contract(lines: tuple[str, ...]) -> dict[str, Said]:
     return found
 
 
-def _said(text: str) -> Said:
-    text = text.strip()
-    return Said(text.casefold(), text)
+def as_said(text: str) -> Said:
+    """Return a name for comparing: whatever its case, since parties stand in capitals in some papers."""
+    shown = plain(text)
+    return Said(shown.upper().casefold(), shown)

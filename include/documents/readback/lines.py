@@ -21,7 +21,7 @@ _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _PARTS = re.compile(r"word/(document|header\d*|footer\d*|footnotes|endnotes)\.xml")
 _SPACE = re.compile(r"\s+")
-_UNSEEN = frozenset(("Cc", "Cf", "Cs"))
+_UNSEEN = frozenset(("Cc", "Cf", "Cs", "Cn"))
 
 
 def lines_of(data: bytes, *, extension: str) -> tuple[str, ...] | None:
@@ -110,7 +110,7 @@ def _pdf(data: bytes) -> tuple[str, ...] | None:
     if program is None:
         return None
     done = subprocess.run(
-        [program, "-layout", "-enc", "UTF-8", "-", "-"], input=data, capture_output=True, timeout=PDF_SECONDS,
+        [program, "-raw", "-enc", "UTF-8", "-", "-"], input=data, capture_output=True, timeout=PDF_SECONDS,
         check=True,
     )  # fmt: skip
     return tuple(line for raw in done.stdout.decode().splitlines() if (line := plain(raw)))

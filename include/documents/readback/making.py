@@ -47,6 +47,7 @@ STATES: dict[str, tuple[str, ...]] = {
     "monitoring_report": _LETTER,
 }
 _EVERY = ("client.name",)
+_MOST_DIGITS = 18
 _NEAR = 4  # lines with amounts above one with words: a table of the price, its parts and the words
 _RESERVE = re.compile(r"dự trù|reserve", re.IGNORECASE)
 _IN_WORDS = frozenset(("terms.gross_vnd", "instalment.amount_vnd"))
@@ -180,7 +181,7 @@ def _wrong_words(stated: Statements, known: _Known, language: Language) -> Itera
             if any(said in text.casefold() and len(said) < len(text) - 1 for text in known.text.lines):
                 continue
             here = amounts_in(line[: words.start()]) or [amount for earlier in nearest for amount in earlier]
-            if not any(digits.isdigit() and said in _spellings(int(digits), language) for digits, _ in here):
+            if not any(said in _spellings(digits, language) for digits, _ in here):
                 shown = here[-1][1] if here else "không có số nào đứng trước"
                 yield f"số tiền bằng chữ “{words.group()}” không phải là của số đứng trước ({shown})"
         if amounts := amounts_in(line):
@@ -188,9 +189,12 @@ def _wrong_words(stated: Statements, known: _Known, language: Language) -> Itera
 
 
 @lru_cache(maxsize=256)
-def _spellings(amount: int, language: Language) -> frozenset[str]:
+def _spellings(digits: str, language: Language) -> frozenset[str]:
+    """The right words for an amount; none for what has no words: millions in short, figures beyond all prices."""
+    if not digits.isdigit() or len(digits) > _MOST_DIGITS:
+        return frozenset()
     return frozenset(
-        amount_in_words(amount, language, odd=odd, billion=billion, exact=exact).casefold()
+        amount_in_words(int(digits), language, odd=odd, billion=billion, exact=exact).casefold()
         for odd in ("lẻ", "linh")
         for billion in ("tỷ", "tỉ")
         for exact in (False, True)
@@ -213,7 +217,7 @@ def _lacking(
                 yield f"thiếu {_LABELS[path]}: {missing}"
         elif not _states(stated, path, value):
             yield f"thiếu {_LABELS.get(path, path)}: {value}"
-        elif path in _IN_WORDS and not any(stated.said(words) for words in _spellings(value, language)):
+        elif path in _IN_WORDS and not any(stated.said(words) for words in _spellings(str(value), language)):
             yield f"thiếu {_LABELS[path]} bằng chữ: {amount_in_words(value, language)}"
 
 

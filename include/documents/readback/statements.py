@@ -98,7 +98,8 @@ class Statements:
 
     def said(self, phrase: str) -> bool:
         """Say whether a phrase stands in the text, whatever its case."""
-        return plain(phrase).casefold() in self.folded
+        wanted = plain(phrase)
+        return wanted.casefold() in self.folded or wanted.upper().casefold() in self.folded
 
     def companies_beyond(self, names: Iterable[str]) -> list[str]:
         """Return the companies named in the text, by their legal forms, that are none of ``names``."""
