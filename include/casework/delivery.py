@@ -44,13 +44,11 @@ def answered(case: Case, request: Request) -> str:
     """Take the files as the round's deliverables, and lay them before the council."""
     case.close_stage("delivery", request.round)
     case.open_stage("appraisal", request.round)
-    pack = case.document(
-        "review_pack", request.key, deliverables=deliverables(case, "vi"),
-        appraisal=appraisal_facts(case, request.round, "vi"),
-    )
+    facts = {"deliverables": deliverables(case, "vi"), "appraisal": appraisal_facts(case, request.round, "vi")}
+    papers = [case.document(key, request.key, **facts) for key in ("review_pack", "scorecard")]
     files = [document for _, document in current_deliverables(case)]
     for member in process.COUNCIL:
-        post(case, "review", request.key, to=f"council.{member.key}", documents=(pack, *files),
+        post(case, "review", request.key, to=f"council.{member.key}", documents=(*papers, *files),
              round=request.round)  # fmt: skip
     if request.round == 1:
         request_payments(case, "draft")
