@@ -8,35 +8,63 @@ point the work can be done again from the start.
 from __future__ import annotations
 
 import hashlib
+import logging
 import mimetypes
+import shutil
+import tempfile
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 
 from include.casework.correspondence import post
 from include.casework.office import Case
+from include.documents.workbooks.answer_sheet import UnreadableSheet
 from include.engagement import process
 from include.engagement.errors import InvalidReply
 from include.engagement.form import column_value, fill_form
 from include.engagement.items import Assessment, FileSeen, Standing, assess, item_named, item_of_file
-from include.engagement.replies import Entry, Reply, parse_reply, ready_names
+from include.engagement.replies import LONGEST, Entry, Reply, parse_reply, ready_names
+from include.engagement.text import cleaned
 from include.register.models import Document, Event, Request, RequestItem
+from include.screening import Verdict, find_antivirus, installed_limits, read_answers, screen
 from include.storage import safe_name
+from include.storage.base import digest
 
 REPLY = "reply.json"
-MAX_FILE_BYTES = 50 * 1024 * 1024
+LONGEST_NAME = 120  # characters of a file name as people are shown it
+MOST_BYTES = 2**31 - 1  # what the register's column holds; larger files are in quarantine anyway
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """One file of a receipt as it lay in the inbox; ``data`` is None of one too large to read, ``size`` in bytes."""
+    """One file of a receipt as it lies in the inbox; ``size`` in bytes."""
 
     name: str
     size: int
     sha256: str
-    data: bytes | None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An arrival at its final place: ``verdict`` says whether that is the quarantine, ``words`` why in the client's
+    words where the code does not; ``answers`` are those of a filled questionnaire."""
+
+    arrival: Arrival
+    shown: str
+    path: str
+    verdict: Verdict
+    words: process.Text | None
+    answers: Mapping[str, Any]
+
+    @property
+    def problem(self) -> str | process.Text | None:
+        """Why the file does not count, None when it does."""
+        return self.words or self.verdict.code
 
 
 def inbox(case: Case, key: str) -> str:
@@ -50,7 +78,7 @@ def take_in(case: Case, request: Request, *, replies: Sequence[str] = ()) -> Non
     ``replies``: the decisions that may be given in this round. Waits for nothing.
     """
     arrivals = _arrivals(case, request.key)
-    fresh = [arrival for arrival in arrivals if case.made_on(_occasion(request, arrival)) is None]
+    fresh = [arrival for arrival in arrivals if case.made_on(_occasion(request.key, arrival)) is None]
     if fresh and request.status == "open":
         _register(case, request, fresh, replies)
     _acknowledge(case, request)
@@ -62,9 +90,10 @@ def take_in(case: Case, request: Request, *, replies: Sequence[str] = ()) -> Non
 def _arrivals(case: Case, key: str) -> list[Arrival]:
     storage, folder = case.office.storage, inbox(case, key)
     stored = {entry.path.removeprefix(folder): entry for entry in storage.list(folder)}
+    stored = {name: entry for name, entry in stored.items() if _reachable(name)}
     settle_seconds = case.office.settings.inbox_settle_seconds
     manifest, ages = None, {name: entry.age_seconds for name, entry in stored.items()}
-    if REPLY in stored:
+    if REPLY in stored and stored[REPLY].size <= LONGEST:
         try:
             reply = parse_reply(storage.get(folder + REPLY))
         except InvalidReply:
@@ -79,37 +108,45 @@ def _arrivals(case: Case, key: str) -> list[Arrival]:
         for name, entry in sorted(stored.items())
     ]  # fmt: skip
     ready = ready_names(entries, manifest, settle_seconds=settle_seconds)
-    return [
-        Arrival(
-            name, stored[name].size, storage.sha256(folder + name),
-            storage.get(folder + name) if stored[name].size <= MAX_FILE_BYTES else None,
-        )
-        for name in ready
-    ]  # fmt: skip
+    return [Arrival(name, stored[name].size, storage.sha256(folder + name)) for name in ready]
 
 
-def _occasion(request: Request, arrival: Arrival) -> str:
-    return f"received/{request.key}/{arrival.sha256[:16]}/{arrival.name}"
+def _reachable(name: str) -> bool:
+    """Tell whether a name in the inbox can be read at all; S3 lets anybody write ``../`` into one."""
+    if name and not any(segment in ("", ".", "..") for segment in name.split("/")) and "\0" not in name:
+        return True
+    log.warning("a file in the inbox has a name that cannot be read, it is left where it is")
+    return False
+
+
+def _occasion(folder: str, arrival: Arrival) -> str:
+    name = arrival.name
+    if len(name) > LONGEST_NAME or cleaned(name) != name or not name.isprintable():
+        # The register holds no such name, and two of them must not become one.
+        name = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return f"received/{folder}/{arrival.sha256[:16]}/{name}"
+
+
+def _shown(name: str) -> str:
+    """Return a file name as it can be shown and kept: no marks that do not show or that turn the writing around."""
+    visible = "".join(c for c in name if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
+    return unicodedata.normalize("NFC", visible).strip()[-LONGEST_NAME:] or "?"
 
 
 def _register(case: Case, request: Request, fresh: Sequence[Arrival], replies: Sequence[str]) -> None:
     items = asked_items(request, case)
-    reply, unclear = _read_reply(fresh, replies)
-    files = [arrival for arrival in fresh if arrival.name != REPLY]
-    problems = {file.name: _problem(file) for file in files}
-    answers: dict[str, Any] = {}
-    for file in files:
-        if problems[file.name] is None and file.name.lower().endswith(".xlsx"):
-            try:
-                answers |= _workbook_answers(file)
-            except InvalidReply as error:
-                problems[file.name] = str(error)
+    reply, unclear = _read_reply(case, request, fresh, replies)
+    files = [_keep(case, request.key, arrival) for arrival in fresh]
+    answers = {key: value for file in files for key, value in file.answers.items()}
     reply = replace(reply, answers={**answers, **reply.answers})  # what the reply itself says counts more
-    seen = [FileSeen(name=file.name, item=item_of_file(file.name, items, reply), problem=problems[file.name])
-            for file in files]  # fmt: skip
+    seen = {
+        file.arrival.name: FileSeen(name=file.shown, item=item_of_file(file.arrival.name, items, reply),
+                                    problem=file.problem)
+        for file in files if file.arrival.name != REPLY
+    }  # fmt: skip
     rows = case.items(request)
     standing = {row.key: Standing(row.key, row.required, row.state, row.reason) for row in rows}
-    found = assess(items, standing, reply, seen)
+    found = assess(items, standing, reply, list(seen.values()))
     returned = {key: reason.in_(case.language) for key, reason in found.returned.items()}
     if request.kind == "intake":
         case.engagement.form, rejected = fill_form(case.form, found.received)
@@ -118,7 +155,13 @@ def _register(case: Case, request: Request, fresh: Sequence[Arrival], replies: S
             _, reason = column_value(columns[key], found.received[key])
             returned[key] = reason.in_(case.language) if reason else rejected[key]
 
-    kept = {arrival.name: _keep(case, request, arrival, seen) for arrival in fresh}
+    documents: dict[tuple[str, str], Document] = {}
+    for file in files:
+        match = seen.get(file.arrival.name)
+        item = "reply" if match is None else match.item or "unassigned"
+        document = _file_away(case, file, folder=request.key, stage=request.stage, item=item)
+        if not file.problem:
+            documents[item, file.shown] = document
     for row in rows:
         if row.key in returned:
             row.state, row.reason = "returned", returned[row.key]
@@ -126,7 +169,7 @@ def _register(case: Case, request: Request, fresh: Sequence[Arrival], replies: S
             row.state, row.reason, row.value = "received", None, {"value": found.received[row.key]}
         elif row.key in found.received_files:
             row.state, row.reason = "received", None
-            row.document_id = kept[found.received_files[row.key]].id
+            row.document_id = documents[row.key, found.received_files[row.key]].id
     for key, value in found.extra.items():
         case.session.add(RequestItem(request_id=request.id, key=key[:100], required=False, state="received",
                                      value={"value": value}))  # fmt: skip
@@ -160,9 +203,9 @@ def _settle(
         request.due = max(
             request.due, case.calendar.add(case.today, process.REQUESTS[request.kind].follow_up_days)
         )
-    digest = hashlib.sha256("".join(sorted(_occasion(request, a) for a in fresh)).encode()).hexdigest()[:16]
+    receipt = hashlib.sha256("".join(sorted(_occasion(request.key, a) for a in fresh)).encode()).hexdigest()[:16]
     case.event(
-        "received", key=f"received/{request.key}/{digest}", request=request.key, unclear=unclear,
+        "received", key=f"received/{request.key}/{receipt}", request=request.key, unclear=unclear,
         received=[*found.received, *found.received_files], returned=returned, missing=missing,
         unassigned=found.unassigned, complete=request.status == "answered",
     )  # fmt: skip
@@ -175,12 +218,17 @@ def asked_items(request: Request, case: Case) -> list[process.Item]:
     return [rows.get(row.key) or item_named(row.key) for row in case.items(request)]
 
 
-def _read_reply(fresh: Sequence[Arrival], replies: Sequence[str]) -> tuple[Reply, str]:
+def _read_reply(
+    case: Case, request: Request, fresh: Sequence[Arrival], replies: Sequence[str]
+) -> tuple[Reply, str]:
     """Return the reply among the arrivals, and what is unclear about it (a code, empty when nothing is)."""
     empty = Reply(answers={}, files={}, reply=None, message="", items=[], manifest={})
-    data = next((arrival.data for arrival in fresh if arrival.name == REPLY), None)
-    if not data:
+    arrival = next((arrival for arrival in fresh if arrival.name == REPLY), None)
+    if arrival is None or not arrival.size:
         return empty, "no_reply" if replies else ""
+    if arrival.size > LONGEST:
+        return empty, "unreadable"
+    data = case.office.storage.get(inbox(case, request.key) + REPLY)
     try:
         reply = parse_reply(data)
     except InvalidReply:
@@ -192,66 +240,69 @@ def _read_reply(fresh: Sequence[Arrival], replies: Sequence[str]) -> tuple[Reply
     return reply, ""
 
 
-def _workbook_answers(file: Arrival) -> dict[str, Any]:
-    """Return what a filled-in questionnaire says; nothing for any other workbook. Raises InvalidReply."""
-    from include.documents.workbooks import read_questionnaire
-
-    return read_questionnaire(file.data or b"")
-
-
-SIGNATURES = {
-    ".pdf": (b"%PDF-",),
-    ".docx": (b"PK\x03\x04",),
-    ".xlsx": (b"PK\x03\x04",),
-    ".zip": (b"PK\x03\x04",),
-    ".png": (b"\x89PNG",),
-    ".jpg": (b"\xff\xd8\xff",),
-    ".jpeg": (b"\xff\xd8\xff",),
-}
-
-
-def _problem(file: Arrival) -> str | None:
-    """Return why a file cannot be taken as what it claims to be; None when it can."""
-    if file.data is None:
-        return "too_large"
-    if not file.data:
-        return "empty"
-    extension = "." + file.name.lower().rpartition(".")[2]
-    if not any(file.data.startswith(magic) for magic in SIGNATURES.get(extension, ())):
-        return "not_what_it_says"
-    return None
-
-
-def _keep(case: Case, request: Request, arrival: Arrival, seen: Sequence[FileSeen]) -> Document:
-    """Copy a file to its final place under a storable name and register it (not committed)."""
-    match = next((file for file in seen if file.name == arrival.name), None)
-    return _file_away(
-        case, arrival, occasion=_occasion(request, arrival), folder=request.key, stage=request.stage,
-        problem=match.problem if match else None,
-        key="received/" + ("reply" if match is None else match.item or "unassigned"),
-    )  # fmt: skip
+def _keep(case: Case, folder: str, arrival: Arrival) -> Kept:
+    """Look at a file of the inbox and copy it to its final place: what was looked at is what is kept."""
+    storage, source = case.office.storage, inbox(case, folder) + arrival.name
+    limits, answers, words = installed_limits(), dict[str, Any](), None
+    if arrival.size > limits.file_bytes:
+        verdict = Verdict("too_large", f"{arrival.size} bytes, more than {limits.file_bytes}", "")
+        path = _place(case, folder, arrival, quarantined=True)
+        storage.move(source, path)
+        return Kept(arrival, _shown(arrival.name), path, verdict, None, {})
+    with tempfile.TemporaryDirectory(prefix="arrival-") as temporary:
+        copy = Path(temporary, "file")
+        with storage.open(source) as stored, open(copy, "wb") as file:
+            shutil.copyfileobj(stored, file, 1 << 20)
+        with open(copy, "rb") as file:
+            # What lies in the inbox may have been replaced since it was listed.
+            arrival = replace(arrival, sha256=digest(file), size=file.tell())
+        if arrival.name == REPLY:
+            verdict = Verdict(None, "", "json")
+        else:
+            verdict = screen(copy, name=arrival.name, limits=limits, antivirus=find_antivirus())
+        if verdict.kind == "xlsx":
+            try:
+                answers = read_answers(copy, limits=limits)
+            except UnreadableSheet as error:
+                verdict, words = Verdict("unreadable_sheet", "a questionnaire that cannot be read", ""), error.words
+        path = _place(case, folder, arrival, quarantined=verdict.code is not None)
+        storage.put_file(path, copy, media_type=_media_type(arrival, verdict))
+    return Kept(arrival, _shown(arrival.name), path, verdict, words, answers)
 
 
-def _file_away(
-    case: Case, arrival: Arrival, *, occasion: str, folder: str, stage: str, problem: str | None, key: str
-) -> Document:
-    area = "quarantine" if problem else "received"
-    path = f"engagements/{case.id}/{area}/{folder}/{arrival.sha256[:8]}-{safe_name(arrival.name)}"
-    media_type = mimetypes.guess_type(arrival.name)[0] or "application/octet-stream"
-    if arrival.data is None:
-        case.office.storage.move(inbox(case, folder) + arrival.name, path)
-    else:
-        case.office.storage.put(path, arrival.data, media_type=media_type)
-    if problem:
-        key = "quarantined/" + key.rpartition("/")[2]
+def _place(case: Case, folder: str, arrival: Arrival, *, quarantined: bool) -> str:
+    stored = safe_name(arrival.name)
+    mark = arrival.sha256[:8]
+    if stored != arrival.name:
+        # Two names may be made into one, and nothing is stored over another file.
+        mark += "-" + hashlib.sha256(arrival.name.encode("utf-8", "surrogatepass")).hexdigest()[:6]
+    area = "quarantine" if quarantined else "received"
+    return f"engagements/{case.id}/{area}/{folder}/{safe_name(f'{mark}-{stored}')}"
+
+
+def _media_type(arrival: Arrival, verdict: Verdict) -> str:
+    # Whoever serves what is in quarantine must not have it opened.
+    unknown = "application/octet-stream"
+    return unknown if verdict.code else mimetypes.guess_type(safe_name(arrival.name))[0] or unknown
+
+
+def _file_away(case: Case, file: Kept, *, folder: str, stage: str, item: str) -> Document:
+    """Register a file at its final place (not committed); one in quarantine with an event that says why."""
+    arrival, verdict = file.arrival, file.verdict
+    occasion = _occasion(folder, arrival)
+    key = f"{'quarantined' if verdict.code else 'received'}/{item}"
     previous = case.latest(key)
     document = Document(
         engagement_id=case.id, key=key, version=previous.version + 1 if previous else 1, occasion=occasion,
-        stage=stage, direction="received", number=None, path=path, sha256=arrival.sha256, size=arrival.size,
-        media_type=media_type, language=None, template_sha256=None, day=case.today,
+        stage=stage, direction="received", number=None, path=file.path, sha256=arrival.sha256,
+        size=min(arrival.size, MOST_BYTES), media_type=_media_type(arrival, verdict), language=None,
+        template_sha256=None, day=case.today,
     )  # fmt: skip
     case.session.add(document)
     case.session.flush()
+    if verdict.code:
+        case.event("quarantined", key=f"quarantined/{occasion}", request=folder, item=item, name=file.shown,
+                   code=verdict.code, detail=verdict.detail, path=file.path)  # fmt: skip
     return document
 
 
@@ -286,10 +337,8 @@ def take_loose_files(case: Case, folder: str, *, stage: str) -> None:
     items = process.REQUESTS["delivery"].items
     nothing = Reply(answers={}, files={}, reply=None, message="", items=[], manifest={})
     for arrival in _arrivals(case, folder):
-        occasion = f"received/{folder}/{arrival.sha256[:16]}/{arrival.name}"
-        if case.made_on(occasion) is None:
+        if case.made_on(_occasion(folder, arrival)) is None:
             item = item_of_file(arrival.name, items, nothing)
-            _file_away(case, arrival, occasion=occasion, folder=folder, stage=stage, problem=_problem(arrival),
-                       key="received/" + (item or "unassigned"))  # fmt: skip
+            _file_away(case, _keep(case, folder, arrival), folder=folder, stage=stage, item=item or "unassigned")
             case.session.commit()
         case.office.storage.delete(inbox(case, folder) + arrival.name)

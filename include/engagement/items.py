@@ -25,10 +25,66 @@ SCALES: dict[str, tuple[int, int]] = {
     if item.kind == "number"
 }
 FILE_PROBLEMS: dict[str, Text] = {
-    "empty": Text("Tệp không có nội dung.", "The file is empty."),
-    "too_large": Text("Tệp lớn hơn 50 MB.", "The file is larger than 50 MB."),
-    "not_what_it_says": Text("Nội dung tệp không đúng với đuôi tệp, không mở được.",
-                             "The file is not of the kind that its name says and cannot be opened."),
+    "empty": Text("Tệp không có nội dung. Quý khách vui lòng kiểm tra và gửi lại.",
+                  "The file is empty. Please check it and send it again."),
+    "too_large": Text("Tệp quá lớn. Quý khách vui lòng gửi tệp nhỏ hơn hoặc chia thành nhiều tệp.",
+                      "The file is too large. Please send a smaller one, or split it into several."),
+    "not_what_it_says": Text("Nội dung tệp không đúng với đuôi tệp, không mở được. Quý khách vui lòng lưu lại đúng "
+                             "định dạng rồi gửi lại.",
+                             "The file is not of the kind that its name says and cannot be opened. Please save it in "
+                             "the right format and send it again."),
+    "format_not_taken": Text("Chúng tôi không nhận loại tệp này. Quý khách vui lòng gửi tệp PDF, Word (.docx), Excel "
+                             "(.xlsx), ảnh JPG hoặc PNG, hoặc tệp nén ZIP.",
+                             "We cannot take files of this kind. Please send a PDF, a Word (.docx) or Excel (.xlsx) "
+                             "file, a JPG or PNG picture, or a ZIP archive."),
+    "truncated": Text("Tệp chưa được gửi trọn vẹn (thiếu phần cuối). Quý khách vui lòng gửi lại.",
+                      "The file did not arrive whole (its end is missing). Please send it again."),
+    "damaged": Text("Tệp bị hỏng, không mở được. Quý khách vui lòng mở thử trên máy, lưu lại rồi gửi lại.",
+                    "The file is damaged and cannot be opened. Please try to open it, save it and send it again."),
+    "encrypted": Text("Tệp được đặt mật khẩu. Quý khách vui lòng bỏ mật khẩu rồi gửi lại.",
+                      "The file is protected by a password. Please remove the password and send it again."),
+    "macros": Text("Tệp có chứa macro nên chúng tôi không mở. Quý khách vui lòng lưu lại dưới dạng .docx hoặc .xlsx "
+                   "không có macro, hoặc PDF, rồi gửi lại.",
+                   "The file contains macros, so we do not open it. Please save it as .docx or .xlsx without macros, "
+                   "or as PDF, and send it again."),
+    "program": Text("Tệp là chương trình hoặc chứa chương trình nên chúng tôi không mở. Quý khách vui lòng chỉ gửi "
+                    "tài liệu hoặc ảnh.",
+                    "The file is a program or contains one, so we do not open it. Please send only documents or "
+                    "pictures."),
+    "virus": Text("Phần mềm kiểm tra phát hiện mã độc trong tệp nên chúng tôi không mở. Quý khách vui lòng kiểm tra "
+                  "máy tính và gửi lại tài liệu từ bản gốc sạch.",
+                  "A virus check raised an alarm on the file, so we do not open it. Please check your computer and "
+                  "send the document again from a clean original."),
+    "active_content": Text("Tệp có phần tự chạy hoặc tải nội dung từ nơi khác nên chúng tôi không mở. Quý khách vui "
+                           "lòng in tệp ra PDF thường rồi gửi lại.",
+                           "The file has parts that run by themselves or load content from elsewhere, so we do not "
+                           "open it. Please print it to a plain PDF and send that."),
+    "xml_declarations": Text("Tệp có cấu trúc không an toàn nên chúng tôi không mở. Quý khách vui lòng mở tệp bằng "
+                             "Word hoặc Excel, lưu lại rồi gửi lại.",
+                             "The file is built in an unsafe way, so we do not open it. Please open it in Word or "
+                             "Excel, save it again and send it."),
+    "unpacks_too_large": Text("Nội dung trong tệp khi mở ra quá lớn. Quý khách vui lòng gửi riêng từng tài liệu cần "
+                              "thiết.",
+                              "What is packed in the file is too large once opened. Please send the documents that are "
+                              "needed one by one."),
+    "nested_too_deep": Text("Tệp nén chứa các tệp nén khác mà chúng tôi không mở được. Quý khách vui lòng giải nén và "
+                            "gửi riêng từng tài liệu.",
+                            "The archive contains other archives that we cannot open. Please unpack it and send the "
+                            "documents one by one."),
+    "too_many_parts": Text("Tệp nén chứa quá nhiều tệp. Quý khách vui lòng chỉ gửi những tài liệu cần thiết.",
+                           "The archive contains too many files. Please send only the documents that are needed."),
+    "unsafe_names": Text("Tệp nén chứa tên tệp không an toàn. Quý khách vui lòng gửi riêng từng tài liệu.",
+                         "The archive contains file names that are not safe. Please send the documents one by one."),
+    "image_too_large": Text("Ảnh có kích thước quá lớn. Quý khách vui lòng giảm kích thước ảnh rồi gửi lại.",
+                            "The picture is too large. Please reduce its size and send it again."),
+    "sheet_too_large": Text("Bảng tính quá lớn hoặc có ô nằm quá xa. Quý khách vui lòng chỉ giữ phần số liệu cần thiết "
+                            "rồi gửi lại.",
+                            "The worksheet is too large or has cells too far out. Please keep only the figures that "
+                            "are needed and send it again."),
+    "too_complex": Text("Tệp quá phức tạp, chúng tôi không kiểm tra được. Quý khách vui lòng lưu lại dưới dạng PDF "
+                        "hoặc chia nhỏ rồi gửi lại.",
+                        "The file is too complex for us to check. Please save it as PDF or split it, and send it "
+                        "again."),
 }  # fmt: skip
 
 
@@ -48,7 +104,7 @@ class FileSeen:
 
     name: str
     item: str | None
-    problem: str | None
+    problem: str | Text | None
 
 
 @dataclass(frozen=True)
@@ -209,6 +265,12 @@ def _number(item: Item, value: Any) -> tuple[Any, Text | None]:
     return float(number), None
 
 
+def _words(problem: str | Text) -> Text:
+    if isinstance(problem, Text):
+        return problem
+    return FILE_PROBLEMS.get(problem, Text(problem, problem))
+
+
 def _sort_files(rows: Mapping[str, Item], files: Sequence[FileSeen], found: Assessment) -> None:
     refused: dict[str, Text] = {}
     for file in files:
@@ -219,7 +281,7 @@ def _sort_files(rows: Mapping[str, Item], files: Sequence[FileSeen], found: Asse
             refused[item.key] = Text("Mục này cần câu trả lời bằng chữ, không phải tệp.",
                                      "This item needs an answer in words, not a file.")  # fmt: skip
         elif file.problem is not None:
-            refused[item.key] = FILE_PROBLEMS.get(file.problem, Text(file.problem, file.problem))
+            refused[item.key] = _words(file.problem)
         elif _ending(file.name) not in item.formats:
             formats = ", ".join(item.formats)
             refused[item.key] = Text(f"Tệp “{file.name}” không đúng định dạng; xin gửi lại dưới dạng {formats}.",

@@ -6,6 +6,7 @@ import hashlib
 import re
 import unicodedata
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -58,6 +59,9 @@ class Storage(Protocol):
 
     def put(self, path: str, data: bytes, *, media_type: str) -> None:
         """Keep ``data`` under ``path``, replacing what was there: nobody ever sees a part of it."""
+
+    def put_file(self, path: str, source: Path, *, media_type: str) -> None:
+        """Keep the file at ``source`` on this machine under ``path``, piece by piece; otherwise as ``put``."""
 
     def get(self, path: str) -> bytes:
         """Return the whole file."""

@@ -48,6 +48,14 @@ class LocalStorage:
                 os.replace(temporary, target)
             _sync_folder(target.parent)
 
+    def put_file(self, path: str, source: Path, *, media_type: str) -> None:
+        """See Storage.put_file; a folder keeps no media type."""
+        with self._reported(path):
+            target = self._target(path)
+            with open(source, "rb") as original:
+                self._fill(target, original)
+            _sync_folder(target.parent)
+
     def get(self, path: str) -> bytes:
         """See Storage.get."""
         with self._reported(path), self.open(path) as file:
@@ -144,8 +152,12 @@ class LocalStorage:
             temporary.unlink(missing_ok=True)
 
     def _copy(self, source: str, goal: Path) -> None:
+        with self.open(source) as original:
+            self._fill(goal, original)
+
+    def _fill(self, goal: Path, original: BinaryIO) -> None:
         with self._temporary(goal.parent) as temporary:
-            with self.open(source) as original, open(temporary, "wb") as copy:
+            with open(temporary, "wb") as copy:
                 while chunk := original.read(CHUNK_BYTES):
                     copy.write(chunk)
                 copy.flush()

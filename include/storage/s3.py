@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from include.storage.base import NotStored, StorageError, StorageFull, Stored, digest, known_path, safe_path
@@ -53,6 +54,13 @@ class S3Storage:
         with self._reported(path):
             self._client.put_object(Bucket=self.bucket, Key=self._key(safe_path(path)), Body=data,
                                     ContentType=media_type)
+
+    def put_file(self, path: str, source: Path, *, media_type: str) -> None:
+        """See Storage.put_file."""
+        with self._reported(path):
+            self._client.upload_file(
+                str(source), self.bucket, self._key(safe_path(path)), ExtraArgs={"ContentType": media_type}
+            )
 
     def get(self, path: str) -> bytes:
         """See Storage.get."""

@@ -15,6 +15,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from include.engagement.errors import InvalidReply
+from include.engagement.process import Text
 
 KEY_MARK, ANSWER_MARK = "item_key", "answer"
 MAX_SHEETS, MAX_ROWS, MAX_COLUMNS = 20, 2_000, 30
@@ -22,6 +23,19 @@ MAX_BYTES = 30_000_000  # of the file, and of any part of it unpacked
 _MOST_SEARCHED = 5 * MAX_BYTES
 _REFERENCE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,63}")
+LONGEST_ANSWER = 32_767  # characters; what a cell of Excel holds
+TOO_COMPLEX = Text(
+    "Không đọc được bảng câu hỏi vì tệp quá phức tạp. Vui lòng gửi lại tệp chỉ gồm phần trả lời.",
+    "The questionnaire is too complex to be read. Please send it again with nothing but the answers.",
+)
+
+
+class UnreadableSheet(InvalidReply):
+    """A questionnaire that cannot be read; ``words`` tell the client why and what to do."""
+
+    def __init__(self, words: Text) -> None:
+        super().__init__(words.vi)
+        self.words = words
 
 
 def read_questionnaire(data: bytes) -> dict[str, Any]:
@@ -29,7 +43,7 @@ def read_questionnaire(data: bytes) -> dict[str, Any]:
 
     Answers are text, int, float or bool; a date is its ISO text. Empty cells and sheets without our marks are left
     out, so a workbook of another kind gives no answers; of a key that stands twice the first answer counts. Read are
-    at most 20 sheets, 2 000 rows and 30 columns. A damaged file raises ``InvalidReply``, and so does one with our
+    at most 20 sheets, 2 000 rows and 30 columns. A damaged file raises ``UnreadableSheet``, and so does one with our
     marks that is oversize or has a cell filled beyond these bounds.
     """
     try:
@@ -48,9 +62,11 @@ def read_questionnaire(data: bytes) -> dict[str, Any]:
     except InvalidReply:
         raise
     except Exception as error:  # calamine and zipfile raise a dozen kinds for damaged files
-        raise InvalidReply(
-            f"Không đọc được bảng câu hỏi ({type(error).__name__}). Vui lòng lưu lại tệp ở dạng "
-            ".xlsx, không đặt mật khẩu, rồi gửi lại."
+        raise UnreadableSheet(
+            Text(
+                "Không đọc được bảng câu hỏi. Vui lòng lưu lại tệp ở dạng .xlsx, không đặt mật khẩu, rồi gửi lại.",
+                "The questionnaire cannot be read. Please save it as .xlsx without a password and send it again.",
+            )
         ) from error
 
 
@@ -71,7 +87,7 @@ def _answers(rows: list[list[Any]]) -> list[tuple[str, Any]]:
 
 def _plain(value: object) -> str | int | float | bool | None:
     if isinstance(value, str):
-        return value.strip() or None
+        return value.strip()[:LONGEST_ANSWER] or None
     if isinstance(value, bool):
         return value
     if isinstance(value, float):
@@ -101,10 +117,20 @@ def _is_ours(data: bytes) -> bool:
 def _check_size(data: bytes) -> None:
     """Refuse what would not fit into memory: calamine lays a sheet out as a full rectangle before anything is read."""
     if len(data) > MAX_BYTES:
-        raise InvalidReply("Bảng câu hỏi lớn hơn 30 MB. Vui lòng gửi lại tệp chỉ gồm phần trả lời.")
+        raise UnreadableSheet(
+            Text(
+                "Bảng câu hỏi lớn hơn 30 MB. Vui lòng gửi lại tệp chỉ gồm phần trả lời.",
+                "The questionnaire is larger than 30 MB. Please send it again with nothing but the answers.",
+            )
+        )
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
-            raise InvalidReply("Bảng câu hỏi giải nén ra lớn hơn 30 MB. Vui lòng gửi lại tệp chỉ gồm phần trả lời.")
+            raise UnreadableSheet(
+                Text(
+                    "Bảng câu hỏi giải nén ra lớn hơn 30 MB. Vui lòng gửi lại tệp chỉ gồm phần trả lời.",
+                    "The questionnaire unpacks to more than 30 MB. Please send it again with nothing but the answers.",
+                )
+            )
         for name in archive.namelist():
             # Where the sheets lie is for the file to say, so every part is looked at.
             if name.endswith(".xml"):
@@ -123,8 +149,13 @@ def _check_extent(part: Any) -> None:
             for letter in reference[1] if reference else "":
                 column = column * 26 + ord(letter) - 64
             if len(cell) and (number > MAX_ROWS or column > MAX_COLUMNS):
-                raise InvalidReply(
-                    f"Ô {cell.get('r', number)} nằm ngoài phạm vi bảng câu hỏi (tối đa {MAX_ROWS} dòng, "
-                    f"{MAX_COLUMNS} cột). Vui lòng xóa ô này rồi gửi lại."
+                where = cell.get("r", number)
+                raise UnreadableSheet(
+                    Text(
+                        f"Ô {where} nằm ngoài phạm vi bảng câu hỏi (tối đa {MAX_ROWS} dòng, "
+                        f"{MAX_COLUMNS} cột). Vui lòng xóa ô này rồi gửi lại.",
+                        f"Cell {where} lies outside the questionnaire (at most {MAX_ROWS} rows, {MAX_COLUMNS} "
+                        "columns). Please clear it and send the questionnaire again.",
+                    )
                 )
         row.clear()
