@@ -1,0 +1,104 @@
+"""What a business plan shows of the financial model: read from the workbook, never reckoned a second time."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from openpyxl import Workbook, load_workbook
+
+from include.engagement.process import Language, Text
+
+MISSING = Text("chưa có số liệu", "not available")
+# Where rows stand: the sheet's place in the workbook and the row. A test holds them against the labels.
+_YEARS = (7, 6)
+_SCENARIOS = (11, (8, 9, 10))
+_ROWS: Mapping[str, tuple[int, int, Text]] = {
+    "revenue": (7, 7, Text("Doanh thu (triệu đồng)", "Revenue (VND million)")),
+    "ebitda": (7, 10, Text("EBITDA (triệu đồng)", "EBITDA (VND million)")),
+    "net": (7, 16, Text("Lợi nhuận sau thuế (triệu đồng)", "Net profit (VND million)")),
+    "cash": (8, 25, Text("Tiền cuối năm (triệu đồng)", "Closing cash (VND million)")),
+    "service": (10, 25, Text("Gốc và lãi phải trả (triệu đồng)", "Debt service (VND million)")),
+    "dscr": (10, 26, Text("DSCR toàn doanh nghiệp (lần)", "DSCR of the company (times)")),
+}
+_KEY: Mapping[str, tuple[str, Text]] = {
+    "project_npv": ("money", Text("NPV (triệu đồng)", "NPV (VND million)")),
+    "project_irr": ("share", Text("IRR", "IRR")),
+    "payback": ("years", Text("Thời gian hoàn vốn có chiết khấu (năm)", "Discounted payback (years)")),
+    "break_even_first": (
+        "money",
+        Text("Doanh thu hòa vốn năm 1 (triệu đồng)", "Break-even revenue of year 1 (VND million)"),
+    ),
+    "dscr_min": ("ratio", Text("DSCR thấp nhất, toàn doanh nghiệp (lần)", "Lowest DSCR of the company (times)")),
+}
+
+
+def model_figures(xlsx_with_values: bytes, language: Language) -> dict[str, Any]:
+    """Return the figures of a financial model whose formulas carry their values.
+
+    ``years``, ``rows`` (title, values), ``key`` and ``scenarios`` (title, value) are text as a reader sees it; what
+    the model cannot compute reads MISSING. ``notes`` is what the model itself says about missing inputs.
+    ``numbers`` holds the same figures raw: VND, shares, years, times, None where missing. Raises KeyError when the
+    workbook is no financial model of ours.
+    """
+    book = load_workbook(io.BytesIO(xlsx_with_values), data_only=True)
+    ready = _named(book, "ready") == 1
+    heads = [cell.value for cell in book.worksheets[_YEARS[0]][_YEARS[1]][3:]]
+    years = [" – ".join(str(head).split("\n")) for head in heads if head is not None]
+    series = {
+        key: [_number(book.worksheets[sheet].cell(row, 4 + n).value, ready) for n in range(len(years))]
+        for key, (sheet, row, _) in _ROWS.items()
+    }
+    named = {name: _named(book, name) for name in _KEY}
+    sheet, rows = book.worksheets[_SCENARIOS[0]], _SCENARIOS[1]
+    scenarios = [(str(sheet.cell(row, 1).value), _number(sheet.cell(row, 11).value, ready)) for row in rows]
+    note = _named(book, "missing_note")
+    return {
+        "years": years,
+        "rows": [
+            {
+                "title": title.in_(language),
+                "values": [_shown(value, "ratio" if key == "dscr" else "money", language) for value in series[key]],
+            }
+            for key, (_, _, title) in _ROWS.items()
+        ],
+        "key": [
+            {
+                "title": title.in_(language),
+                # With all inputs there, a text is the model's own result, such as a payback beyond its years.
+                "value": str(named[name])
+                if ready and isinstance(named[name], str)
+                else _shown(_number(named[name], ready), kind, language),
+            }
+            for name, (kind, title) in _KEY.items()
+        ],
+        "scenarios": [{"title": title, "value": _shown(value, "money", language)} for title, value in scenarios],
+        "notes": [note] if note else [],
+        "numbers": {
+            **series,
+            **{name: _number(value, ready) for name, value in named.items()},
+            "scenarios": [value for _, value in scenarios],
+        },
+    }
+
+
+def _named(book: Workbook, name: str) -> Any:
+    title, where = next(iter(book.defined_names[name].destinations))
+    return book[title][where].value
+
+
+def _number(value: Any, ready: bool) -> float | None:
+    return float(value) if ready and isinstance(value, (int, float)) else None
+
+
+def _shown(value: float | None, kind: str, language: Language) -> str:
+    if value is None:
+        return MISSING.in_(language)
+    written = {
+        "money": f"{value / 1e6:,.0f}",
+        "share": f"{value * 100:.1f}%",
+        "years": f"{value:.1f}",
+        "ratio": f"{value:.2f}",
+    }[kind]
+    return written.translate(str.maketrans(",.", ".,")) if language == "vi" else written

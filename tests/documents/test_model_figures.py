@@ -1,0 +1,62 @@
+"""The business plan shows what the financial model says, and says so where it says nothing."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from openpyxl import load_workbook
+
+from include.documents.cached_values import with_cached_values
+from include.documents.libreoffice import find_libreoffice
+from include.documents.model_figures import model_figures
+from include.documents.render import render
+from include.documents.sample import bare_facts, sample_facts
+from tests.documents.workbook_reading import needs_libreoffice
+
+pytestmark = needs_libreoffice
+
+
+def _model(facts_of, language: str) -> bytes:
+    office = find_libreoffice()
+    assert office is not None
+    return with_cached_values(render("financial_model", language=language, facts=facts_of(language)).data, office)
+
+
+@pytest.fixture(scope="module")
+def full() -> bytes:
+    return _model(sample_facts, "vi")
+
+
+def test_each_row_stands_where_its_label_says(full: bytes) -> None:
+    book = load_workbook(io.BytesIO(full), data_only=True).worksheets
+    places = ((7, 7), (7, 10), (7, 16), (8, 25), (10, 25), (10, 26))
+    assert [book[sheet].cell(row, 1).value for sheet, row in places] == [
+        "Doanh thu", "Lợi nhuận trước khấu hao, lãi vay và thuế (EBITDA)", "Lợi nhuận sau thuế", "Tiền cuối năm",
+        "Gốc và lãi phải trả", "DSCR toàn doanh nghiệp",
+    ]  # fmt: skip
+    assert [book[11].cell(row, 1).value for row in (8, 9, 10)] == ["Cơ sở", "Thận trọng", "Thuận lợi"]
+    assert book[11].cell(7, 11).value == "NPV (VND)"
+
+
+def test_figures_are_written_as_vietnamese_readers_write_them(full: bytes) -> None:
+    figures = model_figures(full, "vi")
+    assert figures["years"][0] == "Năm 1 – 2027"
+    assert figures["rows"][0] == {
+        "title": "Doanh thu (triệu đồng)", "values": ["18.809", "21.216", "23.123", "24.153", "25.230"],
+    }  # fmt: skip
+    assert [entry["value"] for entry in figures["key"]] == ["-649", "9,4%", "Chưa hoàn vốn trong kỳ", "12.900", "1,91"]
+    assert figures["numbers"]["scenarios"][0] == pytest.approx(figures["numbers"]["project_npv"])
+
+
+def test_an_english_model_gives_the_same_numbers(full: bytes) -> None:
+    vietnamese, english = model_figures(full, "vi"), model_figures(_model(sample_facts, "en"), "en")
+    assert english["numbers"] == vietnamese["numbers"]
+    assert english["rows"][0]["values"][0] == "18,809"
+
+
+def test_what_the_model_cannot_compute_is_said_to_be_missing() -> None:
+    figures = model_figures(_model(bare_facts, "vi"), "vi")
+    assert {text for row in figures["rows"] for text in row["values"]} == {"chưa có số liệu"}
+    assert {entry["value"] for entry in figures["key"] + figures["scenarios"]} == {"chưa có số liệu"}
+    assert figures["notes"] == ["Thiếu số liệu: doanh thu năm gần nhất; chi phí năm gần nhất; vốn đầu tư dự án"]
