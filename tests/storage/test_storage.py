@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 
@@ -177,3 +178,12 @@ def _put_as_an_outsider(storage: Storage, path: str, data: bytes) -> None:
 def test_an_address_of_another_kind_is_refused(url: str) -> None:
     with pytest.raises(StorageError):
         open_storage(url)
+
+
+def test_a_file_of_this_machine_is_put_whole_and_replaces_the_former(storage: Storage, tmp_path: Path) -> None:
+    storage.put("a/tệp.pdf", b"old", media_type="application/pdf")
+    source = tmp_path / "source-of-put"
+    source.write_bytes(b"new" * 700_000)
+    storage.put_file("a/tệp.pdf", source, media_type="application/pdf")
+    assert storage.get("a/tệp.pdf") == b"new" * 700_000
+    assert [entry.path for entry in storage.list("a")] == ["a/tệp.pdf"]
