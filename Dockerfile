@@ -4,9 +4,10 @@ FROM apache/airflow:3.3.2-python3.11
 USER root
 # A new named volume takes owner and mode from the folder that it is mounted over.
 RUN install -d -o airflow -g root -m 0770 /var/lib/engagement
-# LibreOffice makes the PDFs that clients get and computes workbooks; the fonts have the Vietnamese letters.
+# LibreOffice makes the PDFs that clients get and computes workbooks; the fonts have the Vietnamese letters; poppler reads
+# PDFs back.
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends libreoffice-writer libreoffice-calc fonts-liberation2 \
+ && apt-get install --yes --no-install-recommends libreoffice-writer libreoffice-calc fonts-liberation2 poppler-utils \
  && rm -rf /var/lib/apt/lists/*
 USER airflow
 

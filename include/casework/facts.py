@@ -39,7 +39,11 @@ def firm_facts(case: Case, language: Language) -> dict[str, Any]:
     """Return the firm's party block and the client's account manager."""
     firm = in_language(case.firm, language)
     keys = ("name", "short_name", "tax_code", "address", "representative", "phone", "email", "website", "bank")
-    return {**{key: firm[key] for key in keys}, "account_manager": firm["staff"]["account_manager"]}
+    return {
+        **{key: firm[key] for key in keys},
+        "account_manager": firm["staff"]["account_manager"],
+        "spelling": firm.get("spelling", {}),
+    }
 
 
 def known_answers(case: Case) -> dict[str, Any]:

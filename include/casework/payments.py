@@ -7,7 +7,6 @@ from typing import Any
 from include.casework.correspondence import post
 from include.casework.facts import number_text
 from include.casework.office import Case
-from include.engagement import money
 from include.engagement.instalments import PAYMENT_DAYS, Occasion, Payment, due_wording, falling_due, payment
 from include.engagement.process import Language
 from include.engagement.terms import Terms
@@ -39,7 +38,6 @@ def instalment_facts(case: Case, asked: Payment, occasion: Occasion, language: L
         "vat_percent": number_text(asked.vat_percent),
         "vat_vnd": asked.vat_vnd,
         "amount_vnd": asked.amount_vnd,
-        "words": money.amount_in_words(asked.amount_vnd, language),
         "when": due_wording(occasion).in_(language),
         "rate_changed": asked.rate_changed,
         "agreed_vat_percent": number_text(asked.agreed_vat_percent),

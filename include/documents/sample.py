@@ -55,6 +55,7 @@ def sample_facts(language: Language) -> dict[str, Any]:
             "email": "lienhe@kehoachviet.example",
             "website": "https://kehoachviet.example",
             "bank": {"account": "0011004455667", "bank": "Vietcombank – Chi nhánh Hà Nội"},
+            "spelling": {"odd": "lẻ", "billion": "tỷ"},
             "account_manager": {"name": "Nguyễn Thu Hà", "email": "thuha@kehoachviet.example",
                                 "phone": "0912 000 111"},
         },
@@ -140,8 +141,6 @@ def sample_facts(language: Language) -> dict[str, Any]:
             "reference": "KHV-2026-0042 dot 2",
             "when": t("trong 05 ngày làm việc kể từ ngày hội đồng thẩm định đánh giá đạt",
                       "within 5 working days of the appraisal council's approval"),
-            "words": t("Tám mươi mốt triệu bốn trăm nghìn đồng",
-                       "Eighty-one million four hundred thousand Vietnamese dong"),
         },
         "appraisal": {
             "round": 1,

@@ -20,6 +20,7 @@ from include.engagement.process import Language
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from jinja2.runtime import Context
 
     from include.documents.template import Template
 
@@ -64,14 +65,14 @@ def template_fields(template: bytes) -> set[str]:
 @cache
 def environment(language: Language) -> Environment:
     """Return what templates may use: our filters; sandboxed, since people edit templates in Word."""
-    from jinja2 import StrictUndefined
+    from jinja2 import StrictUndefined, pass_context
     from jinja2.sandbox import SandboxedEnvironment
 
     unit = {"vi": "đồng", "en": "VND"}[language]
     environment = SandboxedEnvironment(undefined=StrictUndefined, autoescape=True, finalize=_finalized)
     filters: dict[str, Callable[..., Any]] = {
         "vnd": lambda amount: f"{money.format_vnd(amount)} {unit}",
-        "words": lambda amount: money.amount_in_words(amount, language),
+        "words": pass_context(_in_words),
         "longdate": lambda day: dates.long_date(day, language),
         "shortdate": dates.short_date,
         "known": _known,
@@ -81,6 +82,11 @@ def environment(language: Language) -> Environment:
     }
     environment.filters.update(filters)
     return environment
+
+
+def _in_words(context: Context, amount: int) -> str:
+    """Write an amount of VND out in the document's language, with the firm's spelling (``firm.yaml``)."""
+    return money.amount_in_words(amount, context["language"], **context["firm"].get("spelling", {}))
 
 
 def _finalized(value: object) -> object:

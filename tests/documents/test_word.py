@@ -382,3 +382,12 @@ def last_page(pdf: Path) -> str:
     text = subprocess.run(["pdftotext", "-layout", str(pdf), "-"], check=True, capture_output=True, timeout=60)
     pages = text.stdout.decode().rstrip("\f").split("\f")
     return pages[-1] if len(pages) > 1 else "whole"
+
+
+@pytest.mark.parametrize(("spelling", "words"), [({}, "lẻ"), ({"odd": "linh"}, "linh"), ({"odd": "lẻ"}, "lẻ")])
+def test_the_firm_chooses_how_amounts_are_spelt(spelling: dict[str, str], words: str) -> None:
+    facts = sample_facts("vi")
+    facts["firm"] = {**facts["firm"], "spelling": spelling}
+    facts["instalment"] = {**facts["instalment"], "amount_vnd": 81_400_005}
+    text = text_of(docx.Document(io.BytesIO(render("payment_request", language="vi", facts=facts).data)))
+    assert f"không trăm {words} năm đồng" in text
