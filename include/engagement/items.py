@@ -81,6 +81,8 @@ FILE_PROBLEMS: dict[str, Text] = {
                             "rồi gửi lại.",
                             "The worksheet is too large or has cells too far out. Please keep only the figures that "
                             "are needed and send it again."),
+    "unreadable_sheet": Text("Không đọc được bảng câu hỏi. Quý khách vui lòng lưu lại tệp ở dạng .xlsx rồi gửi lại.",
+                             "The questionnaire cannot be read. Please save it as .xlsx and send it again."),
     "too_complex": Text("Tệp quá phức tạp, chúng tôi không kiểm tra được. Quý khách vui lòng lưu lại dưới dạng PDF "
                         "hoặc chia nhỏ rồi gửi lại.",
                         "The file is too complex for us to check. Please save it as PDF or split it, and send it "
