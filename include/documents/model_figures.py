@@ -11,6 +11,11 @@ from openpyxl import Workbook, load_workbook
 from include.engagement.process import Language, Text
 
 MISSING = Text("chưa có số liệu", "not available")
+_NOTES = Text("Lưu ý", "Notes")
+_WITHOUT_OPENING_CASH = Text(
+    "Chưa có số liệu tiền đầu kỳ: tiền cuối năm chưa gồm số tiền doanh nghiệp đang có.",
+    "Opening cash is not available: closing cash leaves out what the company has today.",
+)
 # Where rows stand: the sheet's place in the workbook and the row. A test holds them against the labels.
 _YEARS = (7, 6)
 _SCENARIOS = (11, (8, 9, 10))
@@ -38,9 +43,9 @@ def model_figures(xlsx_with_values: bytes, language: Language) -> dict[str, Any]
     """Return the figures of a financial model whose formulas carry their values.
 
     ``years``, ``rows`` (title, values), ``key`` and ``scenarios`` (title, value) are text as a reader sees it; what
-    the model cannot compute reads MISSING. ``notes`` is what the model itself says about missing inputs.
+    the model cannot compute reads MISSING. ``notes`` is what the model itself says about missing and assumed inputs.
     ``numbers`` holds the same figures raw: VND, shares, years, times, None where missing. Raises KeyError when the
-    workbook is no financial model of ours.
+    workbook is no financial model of ours, ValueError when it is one in the other language.
     """
     book = load_workbook(io.BytesIO(xlsx_with_values), data_only=True)
     ready = _named(book, "ready") == 1
@@ -53,7 +58,6 @@ def model_figures(xlsx_with_values: bytes, language: Language) -> dict[str, Any]
     named = {name: _named(book, name) for name in _KEY}
     sheet, rows = book.worksheets[_SCENARIOS[0]], _SCENARIOS[1]
     scenarios = [(str(sheet.cell(row, 1).value), _number(sheet.cell(row, 11).value, ready)) for row in rows]
-    note = _named(book, "missing_note")
     return {
         "years": years,
         "rows": [
@@ -74,13 +78,21 @@ def model_figures(xlsx_with_values: bytes, language: Language) -> dict[str, Any]
             for name, (kind, title) in _KEY.items()
         ],
         "scenarios": [{"title": title, "value": _shown(value, "money", language)} for title, value in scenarios],
-        "notes": [note] if note else [],
+        "notes": _notes(book, language),
         "numbers": {
             **series,
             **{name: _number(value, ready) for name, value in named.items()},
             "scenarios": [value for _, value in scenarios],
         },
     }
+
+
+def _notes(book: Workbook, language: Language) -> list[str]:
+    summary = [str(row[0].value or "") for row in book.worksheets[0].iter_rows(max_col=1)]
+    below = summary[summary.index(_NOTES.in_(language)) + 1 :]
+    notes = [note for note in (str(_named(book, "missing_note") or ""), *below) if note]
+    # The workbook reckons from nothing then, without a word; a reader would take the row for the company's cash.
+    return notes if _named(book, "opening_cash") is not None else [*notes, _WITHOUT_OPENING_CASH.in_(language)]
 
 
 def _named(book: Workbook, name: str) -> Any:
