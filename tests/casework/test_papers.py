@@ -13,7 +13,6 @@ from include.documents.libreoffice import ConversionFailed, LibreOffice, find_li
 from include.engagement.errors import NotReproducible
 from tests.firm import Firm, facts_of
 
-
 REAL = find_libreoffice()
 needs_libreoffice = pytest.mark.skipif(
     REAL is None, reason="LibreOffice (soffice) is not installed: no PDF has been made"
