@@ -63,7 +63,11 @@ def model_figures(xlsx_with_values: bytes, language: Language) -> dict[str, Any]
         "rows": [
             {
                 "title": title.in_(language),
-                "values": [_shown(value, "ratio" if key == "dscr" else "money", language) for value in series[key]],
+                "values": [
+                    "–" if key == "dscr" and ready and value is None  # a year without debt lacks nothing
+                    else _shown(value, "ratio" if key == "dscr" else "money", language)
+                    for value in series[key]
+                ],
             }
             for key, (_, _, title) in _ROWS.items()
         ],

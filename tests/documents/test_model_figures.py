@@ -77,3 +77,13 @@ def test_cash_that_leaves_out_what_the_company_has_is_not_shown_without_a_word(f
 def test_a_model_in_the_other_language_is_not_read(full: bytes) -> None:
     with pytest.raises(ValueError, match="Notes"):
         model_figures(full, "en")
+
+
+def test_years_without_debt_lack_nothing() -> None:
+    def longer(language: str) -> dict[str, object]:
+        facts = sample_facts(language)
+        return {**facts, "need": {**facts["need"], "horizon_months": 84}}
+
+    rows = model_figures(_model(longer, "vi"), "vi")["rows"]
+    assert rows[-1]["values"][-1] == "–"
+    assert "chưa có số liệu" not in rows[-1]["values"]
