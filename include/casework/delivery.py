@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import select
 
 from include.casework.appraisal import appraisal_facts, verdict
@@ -26,7 +28,9 @@ def ask(case: Case, number: int) -> Request:
         "delivery", number, items=process.REQUESTS["delivery"].items, stage_round=number, days=days
     )
     if number == 1:
-        documents = [case.document(key, "assignment") for key in ("work_plan", *DELIVERABLES)]
+        work_plan, model = (case.document(key, "assignment") for key in ("work_plan", "financial_model"))
+        plan = case.document("business_plan", "assignment", model=model_facts(case, model))
+        documents = (work_plan, plan, model)
         post(case, "assignment", request.key, request=request, documents=documents)
         return request
     failed = verdict(case, number - 1)
@@ -38,6 +42,15 @@ def ask(case: Case, number: int) -> Request:
                               appraisal=appraisal_facts(case, number - 1, "vi"))  # fmt: skip
     post(case, "rework", request.key, request=request, documents=(checklist,), round=number, reasons=reasons)
     return request
+
+
+def model_facts(case: Case, model: Document) -> dict[str, Any] | None:
+    """Return the model's figures as the plan shows them; None where LibreOffice does not compute them."""
+    if case.office.libreoffice is None:
+        return None
+    from include.documents.model_figures import plan_figures
+
+    return plan_figures(case.office.storage.get(model.path), case.language)
 
 
 def answered(case: Case, request: Request) -> str:

@@ -210,6 +210,7 @@ def document_facts(
         "contract": {"number": contract.number, "day": engagement.signed} if contract else None,
         "delivered": engagement.delivered,
         "instalment": None,
+        "model": None,
         "appraisal": None,
         "deliverables": [],
         "changes": [],

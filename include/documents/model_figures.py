@@ -39,6 +39,27 @@ _KEY: Mapping[str, tuple[str, Text]] = {
 }
 
 
+def plan_figures(xlsx_with_values: bytes, language: Language) -> dict[str, Any]:
+    """Return the figures of a financial model as a business plan shows them; raises as ``model_figures``.
+
+    ``by_year``: a row a year (title, revenue, ebitda, net, cash, service, dscr), ``results``: title and value, the NPV
+    of each scenario last; ``notes``.
+    """
+    figures = model_figures(xlsx_with_values, language)
+    scenario = {"vi": "NPV, kịch bản", "en": "NPV, scenario"}[language]
+    return {
+        "by_year": [
+            {"title": year, **{key: row["values"][n] for key, row in zip(_ROWS, figures["rows"], strict=True)}}
+            for n, year in enumerate(figures["years"])
+        ],
+        "results": [
+            *figures["key"],
+            *({**case, "title": f"{scenario} “{case['title']}”"} for case in figures["scenarios"]),
+        ],
+        "notes": figures["notes"],
+    }
+
+
 def model_figures(xlsx_with_values: bytes, language: Language) -> dict[str, Any]:
     """Return the figures of a financial model whose formulas carry their values.
 

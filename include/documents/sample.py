@@ -142,6 +142,19 @@ def sample_facts(language: Language) -> dict[str, Any]:
             "when": t("trong 05 ngày làm việc kể từ ngày hội đồng thẩm định đánh giá đạt",
                       "within 5 working days of the appraisal council's approval"),
         },
+        "model": {
+            "by_year": [
+                {"title": t(f"Năm {n} – {2026 + n}", f"Year {n} – {2026 + n}"), "revenue": f"{revenue}",
+                 "ebitda": "912", "net": "356", "cash": "1.204", "service": "1.740", "dscr": t("1,12", "1.12")}
+                for n, revenue in enumerate((5200, 6100, 7050, 7800, 8300), 1)
+            ],
+            "results": [
+                {"title": t("NPV của dự án", "NPV of the project"), "value": t("412 triệu đồng", "VND 412 million")},
+                {"title": t("Thời gian hoàn vốn có chiết khấu", "Discounted payback"),
+                 "value": t("4,6 năm", "4.6 years")},
+            ],
+            "notes": [t("Tạm tính lãi suất vay 9 %/năm.", "The loan is reckoned at 9 % a year.")],
+        },
         "appraisal": {
             "round": 1,
             "pass_mark": process.PASS_MARK,
@@ -195,7 +208,7 @@ def bare_facts(language: Language) -> dict[str, Any]:
     """Return facts with every optional block None and every list and optional text empty."""
     facts = sample_facts(language)
     for block in ("monitoring", "due", "terms", "promised", "promised_before", "contract", "appraisal", "meeting",
-                  "visit", "delivered", "instalment"):
+                  "visit", "delivered", "instalment", "model"):
         facts[block] = None
     for listing in ("interests", "questions", "answers", "missing", "papers", "reasons", "timetable",
                     "deliverables", "changes"):

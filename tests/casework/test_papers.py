@@ -11,6 +11,7 @@ import pytest
 from include.documents import render as rendering
 from include.documents.libreoffice import ConversionFailed, LibreOffice, find_libreoffice
 from include.engagement.errors import NotReproducible
+from tests.documents.test_engagement_papers import text_of
 from tests.firm import Firm, facts_of
 
 REAL = find_libreoffice()
@@ -97,6 +98,25 @@ def test_with_the_real_libreoffice_the_quote_is_a_pdf(firm: Firm, monkeypatch: p
         data = case.office.storage.get(pdf.path)
     assert data.startswith(b"%PDF-")
     assert hashlib.sha256(data).hexdigest() == pdf.sha256
+
+
+@needs_libreoffice
+def test_the_plan_carries_the_models_figures(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
+    firm.open().inform().decide().contract()
+    monkeypatch.setenv("ENGAGEMENT_LIBREOFFICE", "")
+    firm.ask("delivery")
+    with firm.case() as case:
+        text = text_of(case.office.storage.get(case.latest("business_plan").path))
+    assert "Kết quả của mô hình tài chính theo năm" in text
+    assert "NPV, kịch bản" in text
+
+
+def test_without_libreoffice_the_plan_says_that_figures_are_to_be_carried_over(firm: Firm) -> None:
+    firm.open().inform().decide().contract()
+    firm.ask("delivery")
+    with firm.case() as case:
+        text = text_of(case.office.storage.get(case.latest("business_plan").path))
+    assert "chuyển số từ mô hình tài chính" in text
 
 
 # --- made again -----------------------------------------------------------------------------------------
