@@ -7,8 +7,10 @@ a wrong template, is found whatever the register says.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from subprocess import TimeoutExpired
 
 from include.casework.facts import document_title
 from include.casework.office import PDF_OF, Case
@@ -18,6 +20,8 @@ from include.engagement import process
 from include.engagement.errors import FactsDiffer
 from include.register.models import Document
 from include.storage.base import NotStored
+
+log = logging.getLogger(__name__)
 
 # The papers that bind both sides; of each the newest version counts.
 BINDING = ("quote", "contract", "contract_appendix", "extension_appendix", "payment_request", "handover_minutes",
@@ -100,7 +104,10 @@ def _read(case: Case, document: Document) -> Statements | None:
         raise _Unreadable(f"{_name(document)}: tệp {document.path} đã bị thay đổi sau khi lưu")
     try:
         return read_statements(data, extension=document.path.rpartition(".")[2], sha256=document.sha256)
-    except Exception:  # whatever a torn file makes its reader raise
+    except TimeoutExpired:
+        raise  # a machine under load reads it at the next try
+    except Exception as error:  # whatever a torn file makes its reader raise
+        log.warning("%s cannot be read: %s", document.path, type(error).__name__)
         raise _Unreadable(f"{_name(document)}: không đọc được tệp {document.path}") from None
 
 

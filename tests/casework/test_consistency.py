@@ -7,6 +7,7 @@ import io
 import shutil
 import zipfile
 from datetime import date
+from subprocess import TimeoutExpired
 from typing import Any
 
 import pytest
@@ -274,3 +275,14 @@ def _text(case: Any, key: str) -> str:
     document = case.latest(key)
     with zipfile.ZipFile(io.BytesIO(case.office.storage.get(document.path))) as package:
         return package.read("word/document.xml").decode()
+
+
+def test_a_reader_that_was_too_slow_says_nothing_about_the_papers(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_slow(*args: object, **more: object) -> None:
+        raise TimeoutExpired("pdftotext", 60)
+
+    firm.open().inform().decide()
+    monkeypatch.setattr("include.casework.consistency.read_statements", too_slow)
+    firm.sign("quote", "send", net_vnd=185_000_000, vat_percent=8, reserve_days=5, instalments_percent="40, 40, 20")
+    with pytest.raises(TimeoutExpired):  # the task is tried again; FactsDiffer would end it
+        firm.ask("quote")
