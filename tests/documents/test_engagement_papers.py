@@ -207,7 +207,7 @@ def test_the_intake_record_lists_what_the_form_left_empty(firm: Firm, tmp_path: 
     firm.open(client={**_form()["client"], "bank": {"account": "", "bank": ""}})
     record = text_of(next((tmp_path / "engagements").rglob("intake_record-v1.docx")).read_bytes())
     missing = record.split("Mục còn thiếu cần hỏi thêm")[1].split("Thông tin khách hàng muốn được nhận")[0]
-    assert [line for line in missing.splitlines() if line] == ["Số tài khoản", "Mở tại ngân hàng"]
+    assert missing.strip() == "Số tài khoản; Mở tại ngân hàng."
 
 
 def test_a_refusal_names_amounts_as_people_do(firm: Firm, tmp_path: Path) -> None:
