@@ -9,7 +9,7 @@ LOCK := pip compile --universal --generate-hashes --python-version 3.10
 
 export PYTHONPATH := $(CURDIR)
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up open rehearse templates preview test bench lint lock clean
+.PHONY: help setup setup-dev demo up open rehearse templates preview gallery test bench lint lock clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ templates: setup ## the Word templates with their fields, and what is wrong with
 
 preview: setup ## templates filled with sample data, as Word, PDF and PNG: KEY="contract quote.en"
 	@$(RUN) local.templates preview $(KEY)
+
+gallery: setup ## pictures of the main documents, for docs/gallery.md
+	@$(RUN) local.templates gallery
 
 test: setup-dev ## all tests: ARGS="-k calendar"
 	@$(RUN) pytest -n 2 --dist loadfile $(ARGS)
