@@ -38,7 +38,7 @@ def render(
 
     ``template``: an earlier version of the Word template instead of the present one. What only staff read is in
     Vietnamese, whatever the engagement's language. The same template and facts give the same bytes. Raises
-    ``KeyError`` for an unknown key, ``jinja2.UndefinedError`` for a field that the facts lack.
+    ``KeyError`` for an unknown key, TemplateBroken (Vietnamese) for a Word template that cannot be filled.
     """
     document = process.DOCUMENTS[key]
     if document.format == "xlsx":

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from include.documents.package import read_parts, write_parts
 from include.engagement import dates, money
+from include.engagement.errors import TemplateBroken
 from include.engagement.process import Language
 
 if TYPE_CHECKING:
+    from docx.opc.coreprops import CoreProperties
     from jinja2 import Environment
     from jinja2.runtime import Context
-
-    from include.documents.template import Template
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 
@@ -39,14 +39,23 @@ def render_word(template: bytes, *, title: str, language: Language, facts: Mappi
     """Return the Word document that ``template`` (a .docx) gives with ``facts``.
 
     ``title`` goes into the document's properties, with the firm as author and ``facts["day"]`` as date.
-    Raises ``jinja2.UndefinedError`` for a field that the facts lack, ``jinja2.TemplateError`` for a broken tag.
+    Raises TemplateBroken (Vietnamese) for a tag that is no Jinja, for a field that the facts lack and for one that
+    prints a fact that is not known; ``lxml.etree.XMLSyntaxError`` when tags tear the document's structure.
     """
+    from jinja2 import TemplateSyntaxError, UndefinedError
+
+    try:
+        return _filled(template, title=title, language=language, facts=clean(facts))
+    except (TemplateSyntaxError, UndefinedError, _NotKnown) as error:
+        raise TemplateBroken(title, str(error)) from error
+
+
+def _filled(template: bytes, *, title: str, language: Language, facts: Mapping[str, Any]) -> bytes:
     from include.documents.template import Template
 
-    clean = {key: _clean(value) for key, value in facts.items()}
     document = Template(io.BytesIO(template))
-    document.render(clean, jinja_env=environment(language))
-    _set_properties(document, title=title, language=language, facts=clean)
+    document.render(facts, jinja_env=environment(language))
+    set_properties(document.docx.core_properties, title=title, language=language, facts=facts)
     raw = io.BytesIO()
     document.save(raw)
     return write_parts(read_parts(raw.getvalue()))
@@ -56,9 +65,7 @@ def template_fields(template: bytes) -> set[str]:
     """Return the top-level facts that ``template`` uses."""
     from include.documents.template import Template
 
-    fields: set[str] = Template(io.BytesIO(template)).get_undeclared_template_variables(
-        jinja_env=environment("vi")
-    )
+    fields: set[str] = Template(io.BytesIO(template)).get_undeclared_template_variables(jinja_env=environment("vi"))
     return fields
 
 
@@ -89,10 +96,14 @@ def _in_words(context: Context, amount: int) -> str:
     return money.amount_in_words(amount, context["language"], **context["firm"].get("spelling", {}))
 
 
+class _NotKnown(ValueError):
+    """A template prints a fact that is None."""
+
+
 def _finalized(value: object) -> object:
     """Refuse to write a fact that is not known: no document says “None”."""
     if value is None:
-        raise ValueError("a template prints a fact that is None: put {% if … %} around it")
+        raise _NotKnown("một trường in ra giá trị trống (None)")
     return value
 
 
@@ -101,22 +112,29 @@ def _known(value: object) -> bool:
     return value is not None and value != ""
 
 
+def clean(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``facts`` with every text in them made fit for XML: composed, line ends as ``\\n``."""
+    return {key: _clean(value) for key, value in facts.items()}
+
+
 def _clean(value: Any) -> Any:
-    """Return ``value`` with every text in it made fit for XML: composed, line ends as ``\\n``."""
     if isinstance(value, str):
+        # Most texts are fit already. Only a plain str goes through as it is: a Markup would not be escaped.
+        if type(value) is str and value.isprintable() and unicodedata.is_normalized("NFC", value):
+            return value
         text = _FORBIDDEN.sub("", _LINE_ENDS.sub("\n", value))
         return unicodedata.normalize("NFC", _TURNING.sub("", text))
     if isinstance(value, Mapping):
-        return {key: _clean(inner) for key, inner in value.items()}
+        return clean(value)
     if isinstance(value, (list, tuple)):
         return [_clean(inner) for inner in value]
     return value
 
 
-def _set_properties(document: Template, *, title: str, language: Language, facts: Mapping[str, Any]) -> None:
+def set_properties(properties: CoreProperties, *, title: str, language: Language, facts: Mapping[str, Any]) -> None:
+    """Say in a document's properties what it is, whose and of which day, as ``render_word`` has it."""
     day: date = facts["day"]
     number: str = facts["number"]
-    properties = document.docx.core_properties
     properties.title = f"{title} {number}".strip()[:_PROPERTY_LENGTH]
     properties.subject = facts["engagement"]["id"][:_PROPERTY_LENGTH]
     properties.author = properties.last_modified_by = facts["firm"]["name"][:_PROPERTY_LENGTH]

@@ -53,6 +53,21 @@ class NotReproducible(EngagementError):
     """What an old document was made from is no longer kept; the stored file is what is left."""
 
 
+class TemplateBroken(EngagementError):
+    """A Word template that cannot be filled: a tag that is no Jinja, or a field that the facts lack or do not know.
+
+    ``title`` is the document's, ``reason`` what was found wrong.
+    """
+
+    def __init__(self, title: str, reason: str) -> None:
+        self.title = title
+        self.reason = reason
+        super().__init__(
+            f"Không điền được mẫu Word “{title}”: {reason}. Hãy mở mẫu trong Word, sửa trường đó (trường có thể trống "
+            "phải đặt trong {% if … %} … {% endif %}), rồi kiểm tra lại bằng “make templates”."
+        )
+
+
 class FormulaFailed(EngagementError):
     """A workbook's formula comes to an error value; the message names sheet and cell."""
 

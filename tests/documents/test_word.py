@@ -19,13 +19,14 @@ import docx
 import pytest
 from docx.document import Document
 from docx.oxml.ns import qn
-from jinja2 import UndefinedError
 from lxml.etree import XMLSyntaxError
+from markupsafe import Markup
 
 from include.documents import word
 from include.documents.render import TEMPLATES, render, template_path
 from include.documents.sample import bare_facts, sample_facts
 from include.engagement import process
+from include.engagement.errors import TemplateBroken
 from include.engagement.process import LANGUAGES, Language
 
 EACH = [
@@ -199,6 +200,12 @@ def test_every_part_of_a_document_with_hostile_text_is_well_formed(key: str, lan
                 docx.oxml.parse_xml(archive.read(name))
 
 
+def test_a_text_that_calls_itself_safe_is_escaped_all_the_same() -> None:
+    facts = sample_facts("vi")
+    facts["client"]["name"] = Markup("<w:b/> & Con")
+    assert "<w:b/> & Con" in text_of(opened(render("refusal_letter", language="vi", facts=facts).data))
+
+
 def test_decomposed_vietnamese_is_written_composed() -> None:
     facts = sample_facts("vi")
     facts["client"]["name"] = unicodedata.normalize("NFD", "Cà phê Ban Mê Sớm")
@@ -246,14 +253,19 @@ def fill(template: bytes) -> bytes:
 
 
 def test_a_field_that_the_facts_lack_is_an_error() -> None:
-    with pytest.raises(UndefinedError, match="nick_name"):
+    with pytest.raises(TemplateBroken, match=r"“Thử”.*nick_name"):
         fill(template_with("{{ client.nick_name }}"))
 
 
 def test_a_fact_that_is_not_known_is_never_printed_as_none() -> None:
     facts = sample_facts("vi") | {"promised": None}
-    with pytest.raises(ValueError, match="None"):
+    with pytest.raises(TemplateBroken, match="None"):
         word.render_word(template_with("{{ promised }}"), title="", language="vi", facts=facts)
+
+
+def test_a_tag_that_is_no_jinja_is_an_error_of_the_template() -> None:
+    with pytest.raises(TemplateBroken, match=r"“Thử”.*endfor"):
+        fill(template_with("{% for item in interests %}"))
 
 
 def test_tags_that_tear_a_document_are_refused_instead_of_losing_its_rest() -> None:
