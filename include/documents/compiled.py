@@ -99,7 +99,7 @@ class Compiled:
 def compiled(template: bytes, language: Language) -> Compiled | None:
     """Return ``template`` (a .docx) prepared for filling, or None when only docxtpl can fill it.
 
-    Raises ``jinja2.TemplateSyntaxError`` for a tag that is no Jinja.
+    A tag that is no Jinja raises ``jinja2.TemplateSyntaxError``, here or from docxtpl.
     """
     from docx.opc.constants import RELATIONSHIP_TYPE
 
