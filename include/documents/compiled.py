@@ -64,7 +64,7 @@ class Compiled:
     broken: Callable[[str], str]  # docxtpl's way to turn the line breaks and tabs of a text into Word's elements
 
     def fill(
-        self, facts: Mapping[str, Any], *, set_properties: Callable[[CoreProperties], None], check: bool = True
+        self, facts: Mapping[str, Any], set_properties: Callable[[CoreProperties], None], *, check: bool = True
     ) -> bytes:
         """Return the document with ``facts``, whose texts must be fit for XML; the same facts give the same bytes.
 

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from include.documents.package import read_parts, write_parts
@@ -51,11 +51,21 @@ def render_word(template: bytes, *, title: str, language: Language, facts: Mappi
 
 
 def _filled(template: bytes, *, title: str, language: Language, facts: Mapping[str, Any]) -> bytes:
+    from include.documents.compiled import compiled
+
+    properties = partial(set_properties, title=title, language=language, facts=facts)
+    prepared = compiled(template, language)
+    return _with_docxtpl(template, language, facts, properties) if prepared is None else prepared.fill(facts, properties)
+
+
+def _with_docxtpl(
+    template: bytes, language: Language, facts: Mapping[str, Any], properties: Callable[[CoreProperties], None]
+) -> bytes:
     from include.documents.template import Template
 
     document = Template(io.BytesIO(template))
     document.render(facts, jinja_env=environment(language))
-    set_properties(document.docx.core_properties, title=title, language=language, facts=facts)
+    properties(document.docx.core_properties)
     raw = io.BytesIO()
     document.save(raw)
     return write_parts(read_parts(raw.getvalue()))

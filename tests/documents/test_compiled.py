@@ -76,7 +76,7 @@ def with_compiled(template: bytes, language: Language, facts: Mapping[str, Any],
     prepared, fit = compiled(template, language), word.clean(facts)
     assert prepared is not None, "only docxtpl can fill this template"
     properties = partial(word.set_properties, title="Thử", language=language, facts=fit)
-    return prepared.fill(fit, set_properties=properties, check=check)
+    return prepared.fill(fit, properties, check=check)
 
 
 def canonical(data: bytes) -> dict[str, bytes]:
