@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from openpyxl import Workbook, load_workbook
@@ -19,6 +19,7 @@ _WITHOUT_OPENING_CASH = Text(
 # Where rows stand: the sheet's place in the workbook and the row. A test holds them against the labels.
 _YEARS = (7, 6)
 _SCENARIOS = (11, (8, 9, 10))
+_COSTS = (7, (8, 9))  # variable and fixed; costs stand there with a minus
 _ROWS: Mapping[str, tuple[int, int, Text]] = {
     "revenue": (7, 7, Text("Doanh thu (triệu đồng)", "Revenue (VND million)")),
     "ebitda": (7, 10, Text("EBITDA (triệu đồng)", "EBITDA (VND million)")),
@@ -65,8 +66,10 @@ def model_figures(xlsx_with_values: bytes, language: Language) -> dict[str, Any]
 
     ``years``, ``rows`` (title, values), ``key`` and ``scenarios`` (title, value) are text as a reader sees it; what
     the model cannot compute reads MISSING. ``notes`` is what the model itself says about missing and assumed inputs.
-    ``numbers`` holds the same figures raw: VND, shares, years, times, None where missing. Raises KeyError when the
-    workbook is no financial model of ours, ValueError when it is one in the other language.
+    ``numbers`` holds the same figures raw: VND, shares, years, times, None where missing; beside them operating costs
+    by year (``costs``, positive), the project's ``funding`` (``loan``, ``own_capital``; loan None where none was given)
+    and ``opening_cash``. Raises KeyError when the workbook is no financial model of ours, ValueError when it is one in
+    the other language.
     """
     book = load_workbook(io.BytesIO(xlsx_with_values), data_only=True)
     ready = _named(book, "ready") == 1
@@ -76,6 +79,10 @@ def model_figures(xlsx_with_values: bytes, language: Language) -> dict[str, Any]
         key: [_number(book.worksheets[sheet].cell(row, 4 + n).value, ready) for n in range(len(years))]
         for key, (sheet, row, _) in _ROWS.items()
     }
+    costs = [
+        _sum(_number(book.worksheets[_COSTS[0]].cell(row, 4 + n).value, ready) for row in _COSTS[1])
+        for n in range(len(years))
+    ]
     named = {name: _named(book, name) for name in _KEY}
     sheet, rows = book.worksheets[_SCENARIOS[0]], _SCENARIOS[1]
     scenarios = [(str(sheet.cell(row, 1).value), _number(sheet.cell(row, 11).value, ready)) for row in rows]
@@ -107,6 +114,13 @@ def model_figures(xlsx_with_values: bytes, language: Language) -> dict[str, Any]
         "numbers": {
             **series,
             **{name: _number(value, ready) for name, value in named.items()},
+            "costs": [None if cost is None else 0 - cost for cost in costs],
+            "funding": {
+                # The model reckons with no loan where none is given; that is no figure of the client's.
+                "loan": _number(_named(book, "loan"), ready),
+                "own_capital": _number(_named(book, "own_capital"), ready),
+            },
+            "opening_cash": _number(_named(book, "opening_cash"), True),
             "scenarios": [value for _, value in scenarios],
         },
     }
@@ -127,6 +141,11 @@ def _named(book: Workbook, name: str) -> Any:
 
 def _number(value: Any, ready: bool) -> float | None:
     return float(value) if ready and isinstance(value, (int, float)) else None
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = list(values)
+    return None if None in known else sum(value for value in known if value is not None)
 
 
 def _shown(value: float | None, kind: str, language: Language) -> str:

@@ -37,6 +37,18 @@ def test_each_row_stands_where_its_label_says(full: bytes) -> None:
     ]  # fmt: skip
     assert [book[11].cell(row, 1).value for row in (8, 9, 10)] == ["Cơ sở", "Thận trọng", "Thuận lợi"]
     assert book[11].cell(7, 11).value == "NPV (VND)"
+    assert [book[7].cell(row, 1).value for row in (8, 9)] == ["Chi phí biến đổi", "Chi phí cố định"]
+
+
+def test_costs_are_what_lies_between_revenue_and_ebitda(full: bytes) -> None:
+    numbers = model_figures(full, "vi")["numbers"]
+    assert min(numbers["costs"]) > 0
+    between = [revenue - ebitda for revenue, ebitda in zip(numbers["revenue"], numbers["ebitda"], strict=True)]
+    assert numbers["costs"] == pytest.approx(between)
+
+
+def test_loan_and_own_capital_pay_the_investment(full: bytes) -> None:
+    assert model_figures(full, "vi")["numbers"]["funding"] == {"loan": 6_000_000_000, "own_capital": 2_200_000_000}
 
 
 def test_figures_are_written_as_vietnamese_readers_write_them(full: bytes) -> None:
@@ -59,6 +71,8 @@ def test_what_the_model_cannot_compute_is_said_to_be_missing() -> None:
     figures = model_figures(_model(bare_facts, "vi"), "vi")
     assert {text for row in figures["rows"] for text in row["values"]} == {"chưa có số liệu"}
     assert {entry["value"] for entry in figures["key"] + figures["scenarios"]} == {"chưa có số liệu"}
+    numbers = figures["numbers"]
+    assert {*numbers["costs"], *numbers["funding"].values(), numbers["opening_cash"]} == {None}
     assert figures["notes"] == [
         "Thiếu số liệu: doanh thu năm gần nhất; chi phí năm gần nhất; vốn đầu tư dự án",
         "Không có hoặc thiếu số tiền vay: mô hình tính toàn bộ bằng vốn tự có.",
