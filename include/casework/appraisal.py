@@ -144,8 +144,8 @@ def appraisal_facts(case: Case, number: int, language: Language) -> dict[str, An
                 "title": member.title.in_(language),
                 "name": staff[member.key]["name"],
                 "present": member.key in cards and cards[member.key].present,
-                "points": {c.key: number_text(cards[member.key].points.get(c.key)) if member.key in cards else ""
-                           for c in process.CRITERIA},
+                "points": {c.key: number_text(cards[member.key].points.get(c.key), language)
+                           if member.key in cards else "" for c in process.CRITERIA},
                 "mean": _shown(tally([cards[member.key]]).mean, language)
                 if member.key in cards and cards[member.key].present else "",
                 "comment": cards[member.key].comment if member.key in cards else "",

@@ -107,12 +107,12 @@ def _own_name(document: Document) -> str:
     return name.removeprefix(f"{document.sha256[:8]}-")
 
 
-def number_text(value: Any) -> str:
-    """Return an answer as people write it: whole numbers with dots between thousands."""
+def number_text(value: Any, language: Language) -> str:
+    """Return an answer as people write it: ``1.234.567`` and ``7,5``, in English ``1,234,567`` and ``7.5``."""
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         return "" if value is None else str(value)
     whole = f"{value:,.2f}".rstrip("0").rstrip(".") if value != int(value) else f"{int(value):,}"
-    return whole.replace(",", " ").replace(".", ",").replace(" ", ".")
+    return whole.translate(str.maketrans(",.", ".,")) if language == "vi" else whole
 
 
 def terms_facts(terms: Terms, *, version: int, language: Language) -> dict[str, Any]:
@@ -121,12 +121,12 @@ def terms_facts(terms: Terms, *, version: int, language: Language) -> dict[str, 
     return {
         "version": version,
         "net_vnd": terms.net_vnd,
-        "vat_percent": number_text(terms.vat_percent),
+        "vat_percent": number_text(terms.vat_percent, language),
         "vat_vnd": terms.vat_vnd,
         "gross_vnd": terms.gross_vnd,
         "reserve_days": terms.reserve_days,
         "instalments": [
-            {"number": number, "percent": number_text(percent), "amount_vnd": amount,
+            {"number": number, "percent": number_text(percent, language), "amount_vnd": amount,
              "when": instalments.due_wording(occasion).in_(language)}
             for number, ((percent, amount), occasion) in enumerate(
                 zip(terms.instalments, occasions, strict=True), 1
@@ -186,10 +186,10 @@ def document_facts(
         "due": None,
         "answers": [
             {"theme": process.THEMES[item.theme].in_(language), "label": item.label.in_(language),
-             "value": number_text(answers[item.key])}
+             "value": number_text(answers[item.key], language)}
             for item in questions if item.key in answers
         ],
-        "answer": {item.key: number_text(answers.get(item.key)) for item in process.INFORMATION_ITEMS},
+        "answer": {item.key: number_text(answers.get(item.key), language) for item in process.INFORMATION_ITEMS},
         "missing": [item.label.in_(language) for item in questions
                     if item.key not in answers and item.kind != "file"],
         "papers": received_papers(case, language),

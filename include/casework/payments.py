@@ -33,13 +33,13 @@ def instalment_facts(case: Case, asked: Payment, occasion: Occasion, language: L
     return {
         "number": asked.number,
         "count": asked.count,
-        "percent": number_text(asked.percent),
+        "percent": number_text(asked.percent, language),
         "net_vnd": asked.net_vnd,
-        "vat_percent": number_text(asked.vat_percent),
+        "vat_percent": number_text(asked.vat_percent, language),
         "vat_vnd": asked.vat_vnd,
         "amount_vnd": asked.amount_vnd,
         "when": due_wording(occasion).in_(language),
         "rate_changed": asked.rate_changed,
-        "agreed_vat_percent": number_text(asked.agreed_vat_percent),
+        "agreed_vat_percent": number_text(asked.agreed_vat_percent, language),
         "reference": f"{case.id} dot {asked.number}",
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -12,3 +14,12 @@ class Picture:
     data: bytes
     alt: str
     width_mm: float
+
+
+def has_pictures(facts: Any) -> bool:
+    """Say whether a picture is among ``facts``, at any depth."""
+    if isinstance(facts, Mapping):
+        return any(has_pictures(inner) for inner in facts.values())
+    if isinstance(facts, (list, tuple)):
+        return any(has_pictures(inner) for inner in facts)
+    return isinstance(facts, Picture)

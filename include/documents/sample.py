@@ -144,9 +144,15 @@ def sample_facts(language: Language) -> dict[str, Any]:
         },
         "model": {
             "by_year": [
-                {"title": t(f"Năm {n} – {2026 + n}", f"Year {n} – {2026 + n}"), "revenue": f"{revenue}",
-                 "ebitda": "912", "net": "356", "cash": "1.204", "service": "1.740", "dscr": t("1,12", "1.12")}
-                for n, revenue in enumerate((5200, 6100, 7050, 7800, 8300), 1)
+                {"title": t(f"Năm {n} – {2026 + n}", f"Year {n} – {2026 + n}"), "revenue": revenue,
+                 "ebitda": ebitda, "net": net, "cash": cash, "service": service, "dscr": dscr}
+                for n, (revenue, ebitda, net, cash, service, dscr) in enumerate((
+                    (t("5.200", "5,200"), "912", "356", t("1.204", "1,204"), "740", t("1,12", "1.12")),
+                    (t("6.100", "6,100"), t("1.143", "1,143"), "501", t("1.377", "1,377"), "772", t("1,31", "1.31")),
+                    (t("7.050", "7,050"), t("1.402", "1,402"), "688", t("1.704", "1,704"), "727", t("1,66", "1.66")),
+                    (t("7.800", "7,800"), t("1.606", "1,606"), "841", t("2.233", "2,233"), "682", t("2,03", "2.03")),
+                    (t("8.300", "8,300"), t("1.742", "1,742"), "948", t("2.901", "2,901"), "637", t("2,36", "2.36")),
+                ), 1)
             ],
             "results": [
                 {"title": t("NPV của dự án", "NPV of the project"), "value": t("412 triệu đồng", "VND 412 million")},
@@ -162,17 +168,17 @@ def sample_facts(language: Language) -> dict[str, Any]:
             "quorum": process.QUORUM,
             "members": [
                 {"title": process.COUNCIL[0].title.in_(language), "name": "TS. Đỗ Hữu Phước", "present": True,
-                 "points": {"market": "8", "finance": "7", "feasibility": "8"}, "mean": "7,67",
+                 "points": {"market": "8", "finance": "7", "feasibility": "8"}, "mean": t("7,67", "7.67"),
                  "comment": t("Phân tích thị trường tốt", "The market analysis is good")},
                 {"title": process.COUNCIL[1].title.in_(language), "name": "ThS. Trịnh Thị Ngân", "present": True,
-                 "points": {"market": "8", "finance": "7", "feasibility": "7"}, "mean": "7,33",
+                 "points": {"market": "8", "finance": "7", "feasibility": "7"}, "mean": t("7,33", "7.33"),
                  "comment": t("Bổ sung độ nhạy giá nguyên liệu", "Add sensitivity to raw-material prices")},
                 {"title": process.COUNCIL[2].title.in_(language), "name": "KS. Bùi Văn Lâm", "present": False,
                  "points": {}, "mean": "", "comment": ""},
             ],
             "criteria": [{"key": c.key, "title": c.title.in_(language), "weight": c.weight}
                          for c in process.CRITERIA],
-            "mean": "7,50",
+            "mean": t("7,50", "7.50"),
             "passed": True,
             "reasons": [t("Bổ sung phân tích độ nhạy", "Add a sensitivity analysis")],
             "reserve_left": 5,

@@ -15,6 +15,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from include.documents.package import read_parts, write_parts
+from include.documents.picture import has_pictures
 from include.engagement import dates, money
 from include.engagement.errors import TemplateBroken
 from include.engagement.process import Language
@@ -54,8 +55,10 @@ def _filled(template: bytes, *, title: str, language: Language, facts: Mapping[s
     from include.documents.compiled import compiled
 
     properties = partial(set_properties, title=title, language=language, facts=facts)
-    prepared = compiled(template, language)
-    return _with_docxtpl(template, language, facts, properties) if prepared is None else prepared.fill(facts, properties)
+    prepared = None if has_pictures(facts) else compiled(template, language)
+    if prepared is None:
+        return _with_docxtpl(template, language, facts, properties)
+    return prepared.fill(facts, properties)
 
 
 def _with_docxtpl(
@@ -64,7 +67,7 @@ def _with_docxtpl(
     from include.documents.template import Template
 
     document = Template(io.BytesIO(template))
-    document.render(facts, jinja_env=environment(language))
+    document.render(document.with_images(facts), jinja_env=environment(language))
     properties(document.docx.core_properties)
     raw = io.BytesIO()
     document.save(raw)
@@ -85,16 +88,15 @@ def environment(language: Language) -> Environment:
     from jinja2 import StrictUndefined, pass_context
     from jinja2.sandbox import SandboxedEnvironment
 
-    unit = {"vi": "đồng", "en": "VND"}[language]
     environment = SandboxedEnvironment(undefined=StrictUndefined, autoescape=True, finalize=_finalized)
     filters: dict[str, Callable[..., Any]] = {
-        "vnd": lambda amount: f"{money.format_vnd(amount)} {unit}",
+        "vnd": lambda amount: money.with_unit(amount, language),
         "words": pass_context(_in_words),
         "longdate": lambda day: dates.long_date(day, language),
         "shortdate": dates.short_date,
         "known": _known,
         "dots": lambda value: value if _known(value) else _DOTS,
-        "number": money.format_vnd,
+        "number": lambda amount: money.format_vnd(amount, language),
         "two_digits": lambda value: f"{value:02d}",
     }
     environment.filters.update(filters)

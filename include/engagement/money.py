@@ -19,9 +19,14 @@ Odd = Literal["lẻ", "linh"]
 Billion = Literal["tỷ", "tỉ"]
 
 
-def format_vnd(n: int) -> str:
-    """Return an amount with the Vietnamese separators, without a unit: ``185.000.000``."""
-    return f"{n:,}".replace(",", ".")
+def format_vnd(n: int, language: Language = "vi") -> str:
+    """Return an amount with the language's separators, without a unit: ``185.000.000``, ``185,000,000``."""
+    return f"{n:,}".replace(",", ".") if language == "vi" else f"{n:,}"
+
+
+def with_unit(n: int, language: Language) -> str:
+    """Return an amount with its unit: ``185.000.000 đồng``, ``VND 185,000,000``."""
+    return f"{format_vnd(n)} đồng" if language == "vi" else f"VND {format_vnd(n, language)}"
 
 
 def amount_in_words(

@@ -24,6 +24,7 @@ from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 from markupsafe import Markup
 
+from include.engagement.money import with_unit
 from include.engagement.process import MAILS, Language
 from include.settings import ROOT
 
@@ -111,7 +112,7 @@ def _environment(language: Language, *, markdown: bool) -> Environment:
     environment.filters["day"] = lambda value: _day(value, language)
     environment.filters["weekday"] = lambda value: _weekday(value, language)
     environment.filters["moment"] = lambda value: _moment(value, language)
-    environment.filters["vnd"] = lambda value: _vnd(value, language)
+    environment.filters["vnd"] = lambda value: with_unit(value, language)
     environment.globals["link"] = lambda title, url: _link(title, url, markdown=markdown)
     return environment
 
@@ -176,7 +177,3 @@ def _moment(value: datetime, language: Language) -> str:
     if language == "vi":
         return f"{value.hour:02} giờ {value.minute:02}, {_weekday(value, language)}"
     return f"{value.hour:02}:{value.minute:02} on {_weekday(value, language)} (Viet Nam time)"
-
-
-def _vnd(value: int, language: Language) -> str:
-    return f"{value:,}".replace(",", ".") + " đồng" if language == "vi" else f"VND {value:,}"

@@ -21,8 +21,10 @@ from docx.document import Document
 from docx.oxml.ns import qn
 from lxml.etree import XMLSyntaxError
 from markupsafe import Markup
+from PIL import Image
 
 from include.documents import word
+from include.documents.picture import Picture
 from include.documents.render import TEMPLATES, render, template_path
 from include.documents.sample import bare_facts, sample_facts
 from include.engagement import process
@@ -312,7 +314,7 @@ def test_terms_do_not_change_a_document_made_before_the_decision(language: Langu
             "không chính xác", "quyền từ chối", "8 % giá trị phần nghĩa vụ", "Bất khả kháng", "phụ lục gia hạn",
             "04 bản", "Điều 301 Luật Thương mại"]),
     ("en", ["Articles 513", "36/2005/QH11", "91/2025/QH15", "23 working days", "a reserve of 5 working days",
-            "working day number 28", "22 January 2027", "185.000.000 VND", "199.800.000 VND", "79.920.000 VND",
+            "working day number 28", "22 January 2027", "VND 185,000,000", "VND 199,800,000", "VND 79,920,000",
             "inaccurate", "8 % of the value of the obligation breached", "Force majeure", "extension appendix"]),
 ])
 def test_the_contract_says_what_the_parties_agreed(language: Language, wanted: list[str]) -> None:
@@ -403,3 +405,24 @@ def test_the_firm_chooses_how_amounts_are_spelt(spelling: dict[str, str], words:
     facts["instalment"] = {**facts["instalment"], "amount_vnd": 81_400_005}
     text = text_of(docx.Document(io.BytesIO(render("payment_request", language="vi", facts=facts).data)))
     assert f"không trăm {words} năm đồng" in text
+
+
+# --- pictures -------------------------------------------------------------------------------------------
+
+
+def chart(alt: str, width_mm: float) -> Picture:
+    file = io.BytesIO()
+    Image.new("RGB", (60, 30), "teal").save(file, "PNG")
+    return Picture(file.getvalue(), alt, width_mm)
+
+
+def test_a_picture_is_printed_in_its_width_with_words_for_those_who_do_not_see_it() -> None:
+    template = template_with("{%p for each in charts %}", "{{ each.picture }}", "{{ each.title }}", "{%p endfor %}")
+    facts = sample_facts("vi") | {"charts": [{"title": "Thu & chi", "picture": chart('Năm 1: "5" < 6', 160)},
+                                             {"title": "Tiền", "picture": chart("Năm 2", 80)}]}  # fmt: skip
+    made = word.render_word(template, title="Thử", language="vi", facts=facts)
+    document = opened(made)
+    assert [(shape._inline.docPr.get("descr"), round(shape.width.mm)) for shape in document.inline_shapes] == [
+        ('Năm 1: "5" < 6', 160), ("Năm 2", 80)]
+    assert "Thu & chi" in text_of(document)
+    assert made == word.render_word(template, title="Thử", language="vi", facts=facts)
