@@ -9,10 +9,10 @@ LOCK := pip compile --universal --generate-hashes --python-version 3.10
 
 export PYTHONPATH := $(CURDIR)
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up open rehearse templates preview gallery test bench lint lock clean
+.PHONY: help setup setup-dev demo up open rehearse templates preview gallery test bench bench-documents lint lock clean
 
 help: ## this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "PYTHON=python3.12  another Python;  PORT_BASE=18080  other ports;  DATA=folder  another data folder (up, open)"
 
@@ -52,6 +52,9 @@ test: setup-dev ## all tests: ARGS="-k calendar"
 
 bench: setup-dev ## measures how fast the process moves
 	@$(RUN) bench
+
+bench-documents: setup-dev ## documents a second of each kind, beside other ways to make them: ARGS="contract quote"
+	@$(RUN) bench.documents $(ARGS)
 
 lint: setup-dev ## style and types
 	@$(RUN) ruff check .
