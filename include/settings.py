@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
+SHORTEST_KEY = 32  # characters of a key that signs links
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,8 @@ class Settings:
 
     ``storage_url`` is ``file:///folder`` or ``s3://bucket/prefix``; ``register_url`` an SQLAlchemy URL.
     ``mail_record`` is where the firm can look up which mails its relay took (see ``include.mail.transport``).
-    ``production`` installations refuse a rehearsal's calendar.
+    ``production`` installations refuse a rehearsal's calendar. ``portal_url`` is where clients reach the portal (None:
+    there is none, and no mail links to it); ``portal_keys`` sign its links, newest first.
     """
 
     register_url: str
@@ -30,6 +33,8 @@ class Settings:
     mail_record: str | None
     production: bool
     firm_file: Path
+    portal_url: str | None = None
+    portal_keys: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def firm(self) -> dict[str, Any]:
@@ -44,8 +49,14 @@ def _read_firm(path: Path) -> dict[str, Any]:
 
 
 def load_settings() -> Settings:
-    """Read the settings from ``ENGAGEMENT_*``; ``KeyError`` names a variable that must be set."""
+    """Read the settings from ``ENGAGEMENT_*``.
+
+    KeyError names a variable that must be set, ValueError says what is wrong with the portal's.
+    """
     env = os.environ
+    portal_url, portal_keys = _portal(
+        env.get("ENGAGEMENT_PORTAL_PUBLIC_URL", ""), env.get("ENGAGEMENT_PORTAL_KEYS", "")
+    )
     return Settings(
         register_url=env["ENGAGEMENT_REGISTER_URL"],
         storage_url=env["ENGAGEMENT_STORAGE_URL"],
@@ -55,4 +66,28 @@ def load_settings() -> Settings:
         mail_record=env.get("ENGAGEMENT_MAIL_RECORD"),
         production=env.get("ENGAGEMENT_PRODUCTION", "") == "1",
         firm_file=Path(env.get("ENGAGEMENT_FIRM_FILE", ROOT / "include" / "firm.yaml")),
+        portal_url=portal_url,
+        portal_keys=portal_keys,
     )
+
+
+def _portal(url: str, listed: str) -> tuple[str | None, tuple[str, ...]]:
+    """Return the portal's address without a slash at its end, and its keys. Raises ValueError."""
+    url = url.strip().rstrip("/")
+    keys = tuple(key for part in listed.split(",") if (key := part.strip()))
+    if any(len(key) < SHORTEST_KEY for key in keys):
+        raise ValueError(
+            f"ENGAGEMENT_PORTAL_KEYS holds a key of fewer than {SHORTEST_KEY} characters: make one with "
+            "“openssl rand -hex 32”; several are separated by commas, the newest first."
+        )
+    if not url:
+        return None, keys
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("ENGAGEMENT_PORTAL_PUBLIC_URL must be an http(s) address, such as https://hoso.example/khach.")
+    if not keys:
+        raise ValueError(
+            "ENGAGEMENT_PORTAL_PUBLIC_URL is set but ENGAGEMENT_PORTAL_KEYS is not: links to the portal are signed "
+            "with a key; make one with “openssl rand -hex 32”, give it to Airflow and to the portal, and keep it."
+        )
+    return url, keys

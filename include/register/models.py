@@ -74,6 +74,7 @@ class Engagement(Base):
     signed: Mapped[date | None]
     promised: Mapped[date | None]
     delivered: Mapped[date | None]
+    link_version: Mapped[int] = mapped_column(server_default="1")  # links of a lower version no longer work
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
