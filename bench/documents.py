@@ -92,7 +92,7 @@ def _medians(ways: Mapping[str, Way], rounds: int) -> dict[str, float]:
 
 
 def _word_ways(key: str) -> dict[str, Way]:
-    template, facts = template_path(key, LANGUAGE).read_bytes(), word.clean(_without_pictures(sample_facts(LANGUAGE)))
+    template, facts = template_path(key, LANGUAGE).read_bytes(), word.clean(sample_facts(LANGUAGE))
     properties = partial(word.set_properties, title=key, language=LANGUAGE, facts=facts)
     prepared = compiled(template, LANGUAGE)
     assert prepared is not None, f"only docxtpl can fill {key}"
@@ -106,11 +106,6 @@ def _word_ways(key: str) -> dict[str, Way]:
         "mailmerge": lambda: _with_mailmerge(*fields),
         "floor": lambda: [zlib.compress(part) for part in changed],
     }
-
-
-def _without_pictures(facts: dict[str, Any]) -> dict[str, Any]:
-    """Pictures are docxtpl's work in any case."""
-    return facts | {"model": facts["model"] | {"charts": []}}
 
 
 def _with_docxtpl(template: bytes, facts: dict[str, Any], properties: Callable[[Any], None]) -> bytes:

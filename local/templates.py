@@ -25,7 +25,7 @@ from include.documents.inspection import inspect
 from include.documents.libreoffice import ConversionFailed, LibreOffice, find_libreoffice
 from include.documents.model_figures import plan_figures
 from include.documents.render import TEMPLATES, render, template_language, template_path, template_sha256
-from include.documents.sample import sample_facts
+from include.documents.sample import pictured_facts
 from include.engagement import process
 from include.engagement.process import LANGUAGES, Language
 from local.stack import ROOT
@@ -162,7 +162,7 @@ def preview(console: Console, keys: list[str], out: Path) -> int:
     out.mkdir(parents=True, exist_ok=True)
     for key, language in wanted:
         stem = out / f"{key}.{language}"
-        facts = sample_facts(template_language(key, language))
+        facts = pictured_facts(template_language(key, language))
         data = render(key, language=language, facts=facts).data
         Path(f"{stem}.docx").write_bytes(data)
         made = [f"{stem}.docx"]
@@ -231,7 +231,7 @@ def gallery(console: Console, out: Path) -> int:
 def gallery_facts(key: str, language: Language, office: LibreOffice) -> dict[str, Any]:
     """Return the sample facts on the day that such a document is written, with a number of its own kind."""
     row = process.DOCUMENTS[key]
-    facts = sample_facts(template_language(key, language))
+    facts = pictured_facts(template_language(key, language))
     day = _DAYS.get(key) or _DAYS[row.stage]
     number = f"12/{day.year}/{row.number_kind}-KHV" if row.number_kind else ""
     facts.update(day=day, due=day + timedelta(days=7), number=number)

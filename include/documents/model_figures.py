@@ -8,14 +8,11 @@ from typing import Any
 
 from openpyxl import Workbook, load_workbook
 
+from include.documents.charts import plan_charts
 from include.engagement.process import Language, Text
 
 MISSING = Text("chưa có số liệu", "not available")
-_NOTES = Text("Lưu ý", "Notes")
-_WITHOUT_OPENING_CASH = Text(
-    "Chưa có số liệu tiền đầu kỳ: tiền cuối năm chưa gồm số tiền doanh nghiệp đang có.",
-    "Opening cash is not available: closing cash leaves out what the company has today.",
-)
+_SUMMARY = Text("Tổng quan", "Summary")
 # Where rows stand: the sheet's place in the workbook and the row. A test holds them against the labels.
 _YEARS = (7, 6)
 _SCENARIOS = (11, (8, 9, 10))
@@ -44,7 +41,7 @@ def plan_figures(xlsx_with_values: bytes, language: Language) -> dict[str, Any]:
     """Return the figures of a financial model as a business plan shows them; raises as ``model_figures``.
 
     ``by_year``: a row a year (title, revenue, ebitda, net, cash, service, dscr), ``results``: title and value, the NPV
-    of each scenario last; ``notes``.
+    of each scenario last; ``notes``; ``charts``: pictures.
     """
     figures = model_figures(xlsx_with_values, language)
     scenario = {"vi": "NPV, kịch bản", "en": "NPV, scenario"}[language]
@@ -58,6 +55,7 @@ def plan_figures(xlsx_with_values: bytes, language: Language) -> dict[str, Any]:
             *({**case, "title": f"{scenario} “{case['title']}”"} for case in figures["scenarios"]),
         ],
         "notes": figures["notes"],
+        "charts": list(plan_charts(figures["numbers"], figures["years"], language).values()),
     }
 
 
@@ -73,6 +71,8 @@ def model_figures(xlsx_with_values: bytes, language: Language) -> dict[str, Any]
     """
     book = load_workbook(io.BytesIO(xlsx_with_values), data_only=True)
     ready = _named(book, "ready") == 1
+    if book.sheetnames[0] != _SUMMARY.in_(language):
+        raise ValueError(f"the first sheet is “{book.sheetnames[0]}”, not “{_SUMMARY.in_(language)}”")
     heads = [cell.value for cell in book.worksheets[_YEARS[0]][_YEARS[1]][3:]]
     years = [" – ".join(str(head).split("\n")) for head in heads if head is not None]
     series = {
@@ -110,7 +110,7 @@ def model_figures(xlsx_with_values: bytes, language: Language) -> dict[str, Any]
             for name, (kind, title) in _KEY.items()
         ],
         "scenarios": [{"title": title, "value": _shown(value, "money", language)} for title, value in scenarios],
-        "notes": _notes(book, language),
+        "notes": _notes(book),
         "numbers": {
             **series,
             **{name: _number(value, ready) for name, value in named.items()},
@@ -126,12 +126,9 @@ def model_figures(xlsx_with_values: bytes, language: Language) -> dict[str, Any]
     }
 
 
-def _notes(book: Workbook, language: Language) -> list[str]:
-    summary = [str(row[0].value or "") for row in book.worksheets[0].iter_rows(max_col=1)]
-    below = summary[summary.index(_NOTES.in_(language)) + 1 :]
-    notes = [note for note in (str(_named(book, "missing_note") or ""), *below) if note]
-    # The workbook reckons from nothing then, without a word; a reader would take the row for the company's cash.
-    return notes if _named(book, "opening_cash") is not None else [*notes, _WITHOUT_OPENING_CASH.in_(language)]
+def _notes(book: Workbook) -> list[str]:
+    notes = [line.removeprefix("• ") for line in str(_named(book, "notes") or "").split("\n")]
+    return [note for note in (str(_named(book, "missing_note") or ""), *notes) if note]
 
 
 def _named(book: Workbook, name: str) -> Any:

@@ -160,6 +160,7 @@ def sample_facts(language: Language) -> dict[str, Any]:
                  "value": t("4,6 năm", "4.6 years")},
             ],
             "notes": [t("Tạm tính lãi suất vay 9 %/năm.", "The loan is reckoned at 9 % a year.")],
+            "charts": [],
         },
         "appraisal": {
             "round": 1,
@@ -208,6 +209,24 @@ def sample_facts(language: Language) -> dict[str, Any]:
             ],
         },
     }
+
+
+def pictured_facts(language: Language) -> dict[str, Any]:
+    """Return the sample facts with the charts of the model, which take a moment to draw."""
+    from include.documents.charts import plan_charts
+
+    facts = sample_facts(language)
+    model = facts["model"]
+    millions = {
+        "revenue": (5200, 6100, 7050, 7800, 8300), "costs": (4288, 4957, 5648, 6194, 6558),
+        "net": (356, 501, 688, 841, 948), "cash": (1204, 1377, 1704, 2233, 2901), "scenarios": (412, -95, 873),
+    }  # fmt: skip
+    numbers = {
+        **{name: [value * 1e6 for value in values] for name, values in millions.items()},
+        "opening_cash": 650e6, "funding": {"loan": 3e9, "own_capital": 2e9},
+    }  # fmt: skip
+    charts = plan_charts(numbers, [year["title"] for year in model["by_year"]], language)
+    return facts | {"model": model | {"charts": list(charts.values())}}
 
 
 def bare_facts(language: Language) -> dict[str, Any]:

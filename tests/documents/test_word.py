@@ -26,7 +26,7 @@ from PIL import Image
 from include.documents import word
 from include.documents.picture import Picture
 from include.documents.render import TEMPLATES, render, template_path
-from include.documents.sample import bare_facts, sample_facts
+from include.documents.sample import bare_facts, pictured_facts, sample_facts
 from include.engagement import process
 from include.engagement.errors import TemplateBroken
 from include.engagement.process import LANGUAGES, Language
@@ -426,3 +426,23 @@ def test_a_picture_is_printed_in_its_width_with_words_for_those_who_do_not_see_i
         ('Năm 1: "5" < 6', 160), ("Năm 2", 80)]
     assert "Thu & chi" in text_of(document)
     assert made == word.render_word(template, title="Thử", language="vi", facts=facts)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_plan_shows_the_models_charts_with_their_figures_in_words(language: Language) -> None:
+    plan = opened(render("business_plan", language=language, facts=pictured_facts(language)).data)
+    said = [shape._inline.docPr.get("descr") for shape in plan.inline_shapes]
+    assert len(said) == 4 and all({"vi": "8.300", "en": "8,300"}[language] in text for text in said[:1])
+    captions = [p.text for p in plan.paragraphs if p.text.startswith(("Biểu đồ", "Chart"))]
+    assert len(captions) == 4 and captions[3].split()[{"vi": 2, "en": 1}[language]] == "4."
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_plans_contents_name_every_chapter_with_its_page(language: Language) -> None:
+    plan = docx.Document(str(template_path("business_plan", language)))
+    lines = {p.text.partition("\t")[0]: p._p.xpath("string(.//w:instrText)").split()
+             for p in plan.paragraphs if p._p.xpath(".//w:instrText[contains(., 'PAGEREF')]")}  # fmt: skip
+    chapters = [p for p in plan.paragraphs if p.style.name == "Heading 1"]
+    assert list(lines) == [f"{number}. {chapter.text}" for number, chapter in enumerate(chapters, 1)]
+    marks = [chapter._p.xpath("string(w:bookmarkStart/@w:name)") for chapter in chapters]
+    assert [line[1] for line in lines.values()] == marks
