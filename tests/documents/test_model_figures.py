@@ -77,8 +77,8 @@ def test_what_the_model_cannot_compute_is_said_to_be_missing() -> None:
         "Thiếu số liệu: doanh thu năm gần nhất; chi phí năm gần nhất; vốn đầu tư dự án",
         "Không có hoặc thiếu số tiền vay: mô hình tính toàn bộ bằng vốn tự có.",
         "Thiếu số liệu: vốn điều lệ. Tình hình tài chính chưa phản ánh đúng.",
-        "Thiếu số liệu: thời gian lập kế hoạch. Tạm tính 5 năm.",
         "Chưa có số liệu tiền đầu kỳ: tiền cuối năm chưa gồm số tiền doanh nghiệp đang có.",
+        "Thiếu số liệu: thời gian lập kế hoạch. Tạm tính 5 năm.",
     ]
 
 
@@ -89,7 +89,7 @@ def test_cash_that_leaves_out_what_the_company_has_is_not_shown_without_a_word(f
 
 
 def test_a_model_in_the_other_language_is_not_read(full: bytes) -> None:
-    with pytest.raises(ValueError, match="Notes"):
+    with pytest.raises(ValueError, match="Summary"):
         model_figures(full, "en")
 
 

@@ -6,13 +6,16 @@ import io
 import re
 import unicodedata
 from collections.abc import Mapping
+from copy import copy
 from datetime import date, datetime, time
-from typing import Any
+from typing import Any, NamedTuple
 
 from openpyxl import Workbook
 from openpyxl.cell.cell import Cell
 from openpyxl.formatting.rule import FormulaRule
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Protection, Side
+from openpyxl.styles.cell_style import StyleArray
+from openpyxl.utils.indexed_list import IndexedList
 from openpyxl.worksheet.worksheet import Worksheet
 from openpyxl.xml.constants import ARC_CORE
 from openpyxl.xml.functions import tostring
@@ -35,6 +38,10 @@ DAY = "dd/mm/yyyy"
 TEXT_LIMIT = 32_767  # characters that a cell holds; Excel calls a file with more damaged
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
+_VIETNAMESE = "[$-42A]"  # the language's number in a number format
+_POINTS_A_CHARACTER = 5.25  # of a column's width: a digit of the workbook's standard font is 7 pixels wide
+_SPACE = 0.25  # em
+
 _THIN = Side(style="thin", color=RULE)
 BOX = Border(left=_THIN, right=_THIN, top=_THIN, bottom=_THIN)
 
@@ -47,6 +54,71 @@ def clean(value: object) -> str:
 def fill(colour: str) -> PatternFill:
     """Return a solid fill of ``colour`` (RRGGBB)."""
     return PatternFill("solid", start_color=colour, end_color=colour)
+
+
+class Look(NamedTuple):
+    """How a cell looks; ``size`` in points, colours RRGGBB, ``quoted``: a text that a program must not take apart."""
+
+    bold: bool = False
+    italic: bool = False
+    size: float = 11
+    colour: str = "000000"
+    background: str | None = None
+    box: bool = False
+    number_format: str | None = None
+    horizontal: str | None = None
+    vertical: str = "center"
+    wrap: bool = False
+    indent: int = 0
+    unlocked: bool = False
+    quoted: bool = False
+
+
+class Book(Workbook):
+    """A workbook in one language that knows each look only once: styles of openpyxl are slow to make and compare."""
+
+    def __init__(self, language: Language) -> None:
+        super().__init__()
+        self.language = language
+        # Programs measure columns in digits of this font: one that a computer lacks would change every width.
+        normal = Font(name=FONT, size=11)
+        self._fonts = IndexedList([normal])
+        self._named_styles["Normal"].font = normal  # type: ignore[attr-defined]
+        self._looks: dict[Look, StyleArray] = {}
+
+    def dress(self, cell: Cell, look: Look) -> None:
+        """Give a cell its look."""
+        style = self._looks.get(look)
+        if style is None:
+            style = self._looks[look] = self._style(cell, look)
+        cell._style = copy(style)  # type: ignore[attr-defined]
+
+    def _style(self, cell: Cell, look: Look) -> StyleArray:
+        cell._style = style = StyleArray()  # type: ignore[attr-defined]
+        # A cell whose text stands left or right by its kind shows no indent.
+        horizontal = look.horizontal or ("left" if look.indent else None)
+        cell.font = Font(name=FONT, size=look.size, bold=look.bold, italic=look.italic, color=look.colour)
+        cell.alignment = Alignment(
+            horizontal=horizontal, vertical=look.vertical, wrap_text=look.wrap, indent=look.indent
+        )
+        if look.background:
+            cell.fill = fill(look.background)
+        if look.box:
+            cell.border = BOX
+        if look.number_format:
+            cell.number_format = numbers_in(self.language, look.number_format)
+        if look.unlocked:
+            cell.protection = Protection(locked=False)
+        cell.quotePrefix = look.quoted
+        return copy(style)
+
+
+def numbers_in(language: Language, number_format: str) -> str:
+    """Return a number format with the separators of ``language``: 1.234.567,8 in Vietnamese.
+
+    LibreOffice, and so every PDF of ours, goes by it on any computer; Excel takes its separators from the computer.
+    """
+    return _VIETNAMESE + number_format if language == "vi" and re.search("[0#]", number_format) else number_format
 
 
 def put(
@@ -70,27 +142,16 @@ def put(
     """Write ``value`` into the cell ``where`` and style it. Text is always text, whatever it begins with."""
     cell = sheet[where]
     assert isinstance(cell, Cell)
-    if isinstance(value, str):
+    text = isinstance(value, str)
+    look = Look(
+        bold, italic, size, colour, background, box, number_format, horizontal, vertical, wrap, indent, unlocked, text
+    )
+    _book(sheet).dress(cell, look)
+    if text:
         cell.value = clean(value)
         cell.data_type = "s"
-        cell.quotePrefix = True
     elif value is not None:
         cell.value = value  # type: ignore[assignment]
-    dress(
-        cell,
-        bold=bold,
-        italic=italic,
-        size=size,
-        colour=colour,
-        background=background,
-        box=box,
-        number_format=number_format,
-        horizontal=horizontal,
-        vertical=vertical,
-        wrap=wrap,
-        indent=indent,
-        unlocked=unlocked,
-    )
     return cell
 
 
@@ -102,33 +163,15 @@ def calculate(sheet: Worksheet, where: str, formula: str, **style: Any) -> Cell:
     return cell
 
 
-def dress(
-    cell: Cell,
-    *,
-    bold: bool = False,
-    italic: bool = False,
-    size: float = 11,
-    colour: str = "000000",
-    background: str | None = None,
-    box: bool = False,
-    number_format: str | None = None,
-    horizontal: str | None = None,
-    vertical: str = "center",
-    wrap: bool = False,
-    indent: int = 0,
-    unlocked: bool = False,
-) -> None:
-    """Give a cell its look."""
-    cell.font = Font(name=FONT, size=size, bold=bold, italic=italic, color=colour)
-    cell.alignment = Alignment(horizontal=horizontal, vertical=vertical, wrap_text=wrap, indent=indent)
-    if background:
-        cell.fill = fill(background)
-    if box:
-        cell.border = BOX
-    if number_format:
-        cell.number_format = number_format
-    if unlocked:
-        cell.protection = Protection(locked=False)
+def dress(cell: Cell, **style: Any) -> None:
+    """Give a cell its look; ``style`` as for ``put``."""
+    _book(cell.parent).dress(cell, Look(**style, quoted=bool(cell.quotePrefix)))
+
+
+def _book(sheet: Any) -> Book:
+    book = sheet.parent
+    assert isinstance(book, Book)
+    return book
 
 
 def colour_when(sheet: Worksheet, area: str, condition: str, colour: str, *, edges: bool = False) -> None:
@@ -156,14 +199,40 @@ def widths(sheet: Worksheet, **columns: float) -> None:
         sheet.column_dimensions[letter].width = width
 
 
-def lines(text: object, width: float) -> int:
-    """Return how many lines ``text`` takes in a cell ``width`` characters wide; Excel does not grow merged cells."""
-    return sum(max(1, -(-len(part) // max(1, int(width)))) for part in str(text).split("\n"))
+def lines(text: object, width: float, *, size: float = 11) -> int:
+    """Return how many lines ``text`` takes in a cell ``width`` characters wide; programs do not grow merged cells.
+
+    Reckoned from the widths of Times New Roman (``size`` in points), with a little to spare.
+    """
+    room = width * _POINTS_A_CHARACTER / size / 1.04
+    return sum(_wrapped(part, room) for part in str(text).split("\n"))
 
 
-def new_workbook() -> tuple[Workbook, Worksheet]:
+def _wrapped(paragraph: str, room: float) -> int:
+    """Return the lines of a paragraph; ``room`` is a line's, in ems."""
+    count, filled = 1, 0.0
+    for word in paragraph.split(" "):
+        wide = sum(_em(character) for character in word)
+        if filled and filled + _SPACE + wide > room:
+            count, filled = count + 1, 0.0
+        filled += (_SPACE if filled else 0.0) + wide
+        while filled > room:  # a word longer than the line is broken where the line ends
+            count, filled = count + 1, filled - room
+    return count
+
+
+def _em(character: str) -> float:
+    plain = unicodedata.normalize("NFD", character)[0]
+    if plain in "fijlrtI.,;:'’|!()[]/-\u00a0":
+        return 0.31
+    if plain in "mwMW%@—…●":
+        return 0.83
+    return 0.68 if plain.isupper() else 0.48
+
+
+def new_workbook(language: Language) -> tuple[Book, Worksheet]:
     """Return an empty workbook and its first sheet, calculated in full when it is opened."""
-    workbook = Workbook()
+    workbook = Book(language)
     workbook.calculation.fullCalcOnLoad = True
     sheet = workbook.active
     assert isinstance(sheet, Worksheet)
@@ -242,6 +311,7 @@ def page(
     footer.right.text = Text("Trang", "Page").in_(language) + " &P/&N"
     for part in (footer.left, footer.center, footer.right):
         part.size = 9
+        part.font = f"{FONT},Regular"
     if title_rows:
         sheet.print_title_rows = f"{title_rows[0]}:{title_rows[1]}"
     if freeze:

@@ -20,6 +20,7 @@ _MEASURES: tuple[tuple[str, Text], ...] = (
     ("cost", Text("Chi phí", "Costs")),
     ("profit", Text("Lợi nhuận", "Profit")),
 )
+_MOST_VISITS_ON_A_PAGE = 12
 
 
 def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
@@ -28,9 +29,9 @@ def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
     def say(vi: str, en: str) -> str:
         return Text(vi, en).in_(language)
 
-    workbook, sheet = layout.new_workbook()
+    workbook, sheet = layout.new_workbook(language)
     sheet.title = say("So sánh", "Comparison")
-    layout.widths(sheet, A=8, B=13, C=16, D=16, E=16, F=10, G=16, H=16, I=16, J=10, K=16, L=16, M=16, N=10)
+    layout.widths(sheet, A=10, B=20, C=15, D=15, E=15, F=9, G=15, H=15, I=15, J=9, K=15, L=15, M=15, N=9)
     history = list(at(facts, "visit.history") or [])
     last_day = day(at(facts, "visit.day"))
     row = layout.title_block(
@@ -65,8 +66,15 @@ def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
     bottom = _notes(sheet, last + 3, history, language)
     if history:
         _charts(sheet, header, last, bottom + 2, language)
-        bottom += 22
-    layout.page(sheet, language=language, facts=facts, freeze=f"C{header + 1}", area=f"A1:N{bottom}")
+        bottom += 20
+    layout.page(
+        sheet,
+        language=language,
+        facts=facts,
+        freeze=f"C{header + 1}",
+        area=f"A1:N{bottom}",
+        tall=1 if len(history) <= _MOST_VISITS_ON_A_PAGE else 0,
+    )
     return layout.save(workbook, "plan_against_actual", language=language, facts=facts)
 
 
@@ -101,8 +109,8 @@ def _baseline(sheet: Worksheet, row: int, *, language: Language, facts: Mapping[
     )
     for offset, (label, value, number_format, unit) in enumerate(inputs):
         at_row = row + offset
+        put(sheet, f"A{at_row}", label, box=True, background=layout.PALE, wrap=True, indent=1)
         sheet.merge_cells(f"A{at_row}:B{at_row}")
-        put(sheet, f"A{at_row}", label, box=True, background=layout.PALE, wrap=True)
         put(
             sheet,
             f"C{at_row}",
@@ -113,7 +121,7 @@ def _baseline(sheet: Worksheet, row: int, *, language: Language, facts: Mapping[
             horizontal="right",
         )
         put(sheet, f"D{at_row}", unit, size=10, italic=True, indent=1)
-        sheet.row_dimensions[at_row].height = 30
+        sheet.row_dimensions[at_row].height = 20
         if offset < 3:
             # The cell is asked, not the fact: the note goes when somebody fills the figure in.
             note = layout.missing(label[0].lower() + label[1:], language).replace('"', '""')
@@ -225,9 +233,9 @@ def _notes(sheet: Worksheet, row: int, history: list[Mapping[str, Any]], languag
         put(sheet, f"A{row}", visit.get("number"), box=True, horizontal="center")
         put(sheet, f"B{row}", figure(visit.get("jobs")), box=True, horizontal="center", number_format=layout.COUNT)
         notes = str(visit.get("notes") or "–")
+        put(sheet, f"C{row}", notes, wrap=True, box=True, vertical="top", indent=1)
         sheet.merge_cells(f"C{row}:N{row}")
-        put(sheet, f"C{row}", notes, wrap=True, box=True, vertical="top")
-        sheet.row_dimensions[row].height = min(400, 16 * layout.lines(notes, 175) + 2)
+        sheet.row_dimensions[row].height = min(400, 16 * layout.lines(notes, 160) + 2)
     return row
 
 
@@ -253,5 +261,5 @@ def _charts(sheet: Worksheet, header: int, last: int, row: int, language: Langua
         for column in columns:
             chart.add_data(Reference(sheet, min_col=column, min_row=header, max_row=last), titles_from_data=True)
         chart.set_categories(categories)
-        finish(chart, title=title, x=say("Kỳ theo dõi", "Visit"), width=21, height=10)
+        finish(chart, title=title, x=say("Kỳ theo dõi", "Visit"), width=16.2, height=9.5, language=language)
         sheet.add_chart(chart, anchor)

@@ -35,7 +35,7 @@ def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
     def say(vi: str, en: str) -> str:
         return Text(vi, en).in_(language)
 
-    workbook, sheet = layout.new_workbook()
+    workbook, sheet = layout.new_workbook(language)
     sheet.title = say("Tiến độ", "Progress")
     layout.widths(sheet, A=4, B=6, C=40, D=34, E=12, F=26)
     sheet.column_dimensions["A"].hidden = True
@@ -104,7 +104,7 @@ def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
         row = header + place
         put(sheet, f"A{row}", key, size=8, colour="7F7F7F")
         put(sheet, f"B{row}", place, box=True, horizontal="center")
-        put(sheet, f"C{row}", label.in_(language), box=True, wrap=True, bold=is_number)
+        put(sheet, f"C{row}", label.in_(language), box=True, wrap=True, bold=is_number, indent=1)
         put(
             sheet,
             f"D{row}",
@@ -128,7 +128,7 @@ def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
             background=layout.GREY,
             number_format=layout.COUNT if is_number else None,
         )
-        sheet.row_dimensions[row].height = 28 if is_number else 110
+        sheet.row_dimensions[row].height = 40 if is_number else 220
         if is_number:
             (people if key == "jobs" else amounts).add(f"D{row}")
         workbook.defined_names[f"answer_{key}"] = DefinedName(
@@ -141,7 +141,10 @@ def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
         say("Chênh lệch thu chi trong kỳ (tự tính)", "Revenue less costs (calculated)"),
         italic=True,
         box=True,
+        wrap=True,
+        indent=1,
     )
+    sheet.row_dimensions[row].height = 36
     calculate(
         sheet,
         f"D{row}",

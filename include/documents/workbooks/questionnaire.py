@@ -33,12 +33,14 @@ _PAPERS = (
     Text("Không có", "Not available"),
 )
 _BOOLEANS = (Text("Có", "Yes"), Text("Không", "No"))
-_COLUMNS = {"A": 4, "B": 6, "C": 44, "D": 12, "E": 58, "F": 15, "G": 26, "H": 30}
+_COLUMNS = {"A": 4, "B": 5, "C": 38, "D": 10, "E": 60, "F": 10, "G": 24, "H": 26}
+_ROW, _TALLEST, _LEAST = 36, 110, 60  # points: a row of figures or papers; a text at most and at least
+_ROOM = 420  # points that a printed page has for rows
 
 
 def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
     """Return the questionnaire of ``facts["questions"]``; it says nothing of price (rule of stage 1)."""
-    workbook, guide = layout.new_workbook()
+    workbook, guide = layout.new_workbook(language)
     themes = _by_theme(facts.get("questions") or [])
     sheets: list[tuple[str, Worksheet, list[tuple[Mapping[str, Any], str]]]] = []
     for theme, questions in themes.items():
@@ -133,6 +135,8 @@ def _theme(
         first_column=2,
     )
     validations = _Validations(sheet, language)
+    texts = sum(_kind(question) == "text" for question in questions)
+    tall = min(_TALLEST, max(_LEAST, (_ROOM - _ROW * (len(questions) - texts)) // max(1, texts)))
     cells: list[tuple[Mapping[str, Any], str]] = []
     for number, question in enumerate(questions, start=1):
         row = header + number
@@ -141,7 +145,7 @@ def _theme(
         put(sheet, f"A{row}", "" if kind == "file" else str(question["key"]), colour="7F7F7F", size=8)
         put(sheet, f"B{row}", number, box=True, horizontal="center")
         label = str(question.get("label") or "")
-        put(sheet, f"C{row}", label, box=True, wrap=True, bold=bool(question.get("required")))
+        put(sheet, f"C{row}", label, box=True, wrap=True, indent=1, bold=bool(question.get("required")))
         put(sheet, f"D{row}", "●" if question.get("required") else "", box=True, horizontal="center", colour=layout.RED)
         answer = put(
             sheet,
@@ -167,7 +171,7 @@ def _theme(
             background=layout.INPUT if sourced or papers else layout.GREY,
         )
         put(sheet, f"H{row}", None, box=True, wrap=True, unlocked=True, background=layout.INPUT)
-        sheet.row_dimensions[row].height = 60 if kind == "text" else 30
+        sheet.row_dimensions[row].height = tall if kind == "text" else _ROW
         validations.apply(f"E{row}", question=question, kind=kind)
         if sourced:
             validations.source(f"G{row}")
@@ -312,7 +316,7 @@ def _guide(
         return Text(vi, en).in_(language)
 
     sheet.title = say("Hướng dẫn", "Guide")
-    layout.widths(sheet, A=6, B=38, C=22, D=22, E=24)
+    layout.widths(sheet, A=6, B=38, C=24, D=24, E=28)
     row = layout.title_block(
         sheet,
         title=process.DOCUMENTS["questionnaire"].title.in_(language).upper(),
@@ -323,7 +327,12 @@ def _guide(
     )
     due = day(facts.get("due"))
     manager = at(facts, "firm.account_manager") or {}
-    reach = " – ".join(str(manager[part]) for part in ("name", "phone", "email") if manager.get(part))
+    # A telephone number stays on one line.
+    reach = " – ".join(
+        str(manager[part]).replace(" ", "\u00a0" if part == "phone" else " ")
+        for part in ("name", "phone", "email")
+        if manager.get(part)
+    )
     steps = [
         say(
             "Mỗi trang tính là một chủ đề. Quý khách điền vào các ô màu vàng; ô màu xám không cần điền.",
@@ -363,7 +372,7 @@ def _guide(
         put(sheet, f"A{row}", number, horizontal="center", vertical="top")
         sheet.merge_cells(f"B{row}:E{row}")
         put(sheet, f"B{row}", step, wrap=True, vertical="top", bold=bool(due) and number == 1)
-        sheet.row_dimensions[row].height = 16 * layout.lines(step, 98) + 2
+        sheet.row_dimensions[row].height = 15 * layout.lines(step, 114) + 6
     row += 2
     put(sheet, f"A{row}", say("Nội dung", "Contents"), bold=True, size=13, colour=layout.NAVY)
     row += 1
@@ -381,9 +390,10 @@ def _guide(
     for number, (title, theme_sheet, cells) in enumerate(sheets, start=1):
         row += 1
         put(sheet, f"A{row}", number, box=True, horizontal="center")
-        link = put(sheet, f"B{row}", title, box=True, colour=layout.BLUE)
+        sheet.row_dimensions[row].height = 22
+        link = put(sheet, f"B{row}", title, box=True, colour=layout.BLUE, indent=1)
         link.hyperlink = f"#{quote_sheetname(theme_sheet.title)}!B1"
-        layout.dress(link, box=True, colour=layout.BLUE)
+        layout.dress(link, box=True, colour=layout.BLUE, indent=1)
         put(sheet, f"C{row}", len(cells), box=True, horizontal="center")
         put(
             sheet, f"D{row}", sum(1 for question, _ in cells if question.get("required")), box=True, horizontal="center"
@@ -418,11 +428,12 @@ def _guide(
     ):
         row += 1
         known = str(at(facts, path) or "–")
+        put(sheet, f"A{row}", label, box=True, background=layout.PALE, indent=1)
+        put(sheet, f"C{row}", known, box=True, wrap=True, indent=1)
+        # Merged afterwards: the cells behind take the border over.
         sheet.merge_cells(f"A{row}:B{row}")
         sheet.merge_cells(f"C{row}:E{row}")
-        put(sheet, f"A{row}", label, box=True, background=layout.PALE)
-        put(sheet, f"C{row}", known, box=True, wrap=True)
-        sheet.row_dimensions[row].height = min(400, 16 * layout.lines(known, 62) + 2)
+        sheet.row_dimensions[row].height = min(400, 15 * layout.lines(known, 74) + 7)
     sheet.protection.sheet = True
     layout.page(sheet, language=language, facts=facts, landscape=False, area=f"A1:E{row}")
     sheet.sheet_properties.tabColor = layout.NAVY

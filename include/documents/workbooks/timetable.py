@@ -19,6 +19,7 @@ from include.engagement.process import Language, Text
 
 _FIRST_BAR = 7  # column G
 _MOST_COLUMNS = 70  # more working days than this are drawn by week: a bar must stay readable on A4
+_ROW = 36  # points; a short table still fills its page
 _STAGE, _RESERVE = "2F5597", "F4B183"
 
 
@@ -28,14 +29,14 @@ def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
     def say(vi: str, en: str) -> str:
         return Text(vi, en).in_(language)
 
-    workbook, sheet = layout.new_workbook()
+    workbook, sheet = layout.new_workbook(language)
     sheet.title = say("Tiến độ", "Timetable")
     rows = [row for row in facts.get("timetable") or [] if day(row.get("start")) and day(row.get("end"))]
-    layout.widths(sheet, A=5, B=40, C=10, D=12, E=12, F=17)
+    layout.widths(sheet, A=5, B=34, C=9, D=12, E=12, F=16)
     columns = _columns(rows)
     weekly = len(columns) > 1 and (columns[1] - columns[0]).days >= 7
     for offset in range(len(columns)):
-        sheet.column_dimensions[get_column_letter(_FIRST_BAR + offset)].width = 4.2 if weekly else 3.1
+        sheet.column_dimensions[get_column_letter(_FIRST_BAR + offset)].width = 3.8 if weekly else 2.9
     last_letter = get_column_letter(max(_FIRST_BAR + len(columns) - 1, 12))
     top = layout.title_block(
         sheet,
@@ -88,7 +89,8 @@ def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
         number += 0 if reserve else 1
         background = "FBE5D6" if reserve else None
         put(sheet, f"A{row}", "" if reserve else number, box=True, horizontal="center", background=background)
-        put(sheet, f"B{row}", str(entry.get("title") or ""), box=True, wrap=True, bold=reserve, background=background)
+        title = str(entry.get("title") or "")
+        put(sheet, f"B{row}", title, box=True, wrap=True, indent=1, bold=reserve, background=background)
         put(sheet, f"C{row}", entry.get("days"), box=True, horizontal="center", background=background)
         put(
             sheet,
@@ -116,7 +118,7 @@ def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
         else:
             who = str((facts.get("firm") or {}).get("short_name") or "")
         put(sheet, f"F{row}", who, box=True, wrap=True, size=10, background=background)
-        sheet.row_dimensions[row].height = max(22, 16 * layout.lines(entry.get("title") or "", 38))
+        sheet.row_dimensions[row].height = max(_ROW, 16 * layout.lines(title, 32) + 4)
         for offset in range(len(columns)):
             layout.dress(sheet.cell(row=row, column=_FIRST_BAR + offset), box=True)  # type: ignore[arg-type]
     if rows:
@@ -222,9 +224,10 @@ def _totals(
         (say("Tổng thời gian", "Total"), f"=SUM(C{first}:C{last})", True),
     ):
         row += 1
-        put(sheet, f"B{row}", label, box=True, bold=strong, background=layout.PALE)
+        sheet.row_dimensions[row].height = 22
+        put(sheet, f"B{row}", label, box=True, bold=strong, background=layout.PALE, indent=1)
         calculate(sheet, f"C{row}", formula, box=True, bold=strong, horizontal="center", background=layout.PALE)
-        put(sheet, f"D{row}", say("ngày làm việc", "working days"), size=10, italic=True)
+        put(sheet, f"D{row}", say("ngày làm việc", "working days"), size=10, italic=True, indent=1)
     promised = day(facts.get("promised"))
     row += 2
     put(sheet, f"B{row}", say("Ngày cam kết bàn giao", "Promised date"), bold=True, size=13, colour=layout.NAVY)
@@ -267,6 +270,7 @@ def _legend(sheet: Worksheet, row: int, language: Language, *, facts: Mapping[st
             ),
         ),
     ):
+        sheet.row_dimensions[row].height = 20
         sheet.cell(row=row, column=1).fill = layout.fill(colour)
         put(sheet, f"B{row}", text, size=10)
         row += 1

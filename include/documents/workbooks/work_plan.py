@@ -130,13 +130,13 @@ def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
     def say(vi: str, en: str) -> str:
         return Text(vi, en).in_(language)
 
-    workbook, sheet = layout.new_workbook()
+    workbook, sheet = layout.new_workbook(language)
     sheet.title = say("Kế hoạch công việc", "Work plan")
     calendar_sheet = workbook.create_sheet(say("Ngày làm việc", "Working days"))
     delivery_days = _delivery_days(facts)
     length = len(delivery_days) or (process.STAGES["delivery"].days or 1)
     _calendar(calendar_sheet, delivery_days, language)
-    layout.widths(sheet, A=5, B=50, C=9, D=9, E=13, F=13, G=10, H=25, I=14, J=13, K=26)
+    layout.widths(sheet, A=5, B=50, C=9, D=9, E=12, F=12, G=8, H=23, I=14, J=12, K=24)
     row = layout.title_block(
         sheet,
         title=process.DOCUMENTS["work_plan"].title.in_(language).upper(),
@@ -230,7 +230,7 @@ def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
             begins = min(length, int(task.begins * length) + 1)
             ends = max(begins, min(length, round(task.ends * length)))
             put(sheet, f"A{row}", number, box=True, horizontal="center")
-            put(sheet, f"B{row}", task.title.in_(language), box=True, wrap=True)
+            put(sheet, f"B{row}", task.title.in_(language), box=True, wrap=True, indent=1)
             for letter, value in (("C", begins), ("D", ends)):
                 put(sheet, f"{letter}{row}", value, box=True, horizontal="center", background=layout.INPUT)
             for letter, place in (("E", "C"), ("F", "D")):
@@ -249,7 +249,7 @@ def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
                 sheet, f"J{row}", None, box=True, number_format=layout.DAY, background=layout.INPUT, horizontal="center"
             )
             put(sheet, f"K{row}", None, box=True, wrap=True, background=layout.INPUT)
-            sheet.row_dimensions[row].height = 32 if len(task.title.in_(language)) > 46 else 20
+            sheet.row_dimensions[row].height = 6 + 15 * layout.lines(task.title.in_(language), 48)
             limits.add(f"C{row}:D{row}")
             states.add(f"I{row}")
             dates.add(f"J{row}")
@@ -274,6 +274,7 @@ def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
         title_rows=(header, header),
         freeze=f"C{header + 1}",
         area=f"A1:K{row + 1}",
+        tall=1,
     )
     return layout.save(workbook, "work_plan", language=language, facts=facts)
 

@@ -18,6 +18,7 @@ def write(model: Model) -> None:
     page.years()
     _flow(page)
     _debt(page)
+    page.break_here()
     _break_even(page)
     _results(page)
 
@@ -246,9 +247,9 @@ def _results(page: Page) -> None:
             layout.MONEY,
         ),
     ):
-        put(sheet, f"A{page.row}", say(vi, en), box=True, bold=True)
+        put(sheet, f"A{page.row}", say(vi, en), box=True, bold=True, indent=1)
+        page.height(say(vi, en))
         put(sheet, f"B{page.row}", unit, box=True, size=9, horizontal="center")
-        sheet.merge_cells(f"C{page.row}:D{page.row}")
         model.later(
             sheet,
             f"C{page.row}",
@@ -259,6 +260,7 @@ def _results(page: Page) -> None:
             number_format=number_format,
             background=layout.PALE,
         )
+        sheet.merge_cells(f"C{page.row}:D{page.row}")
         model.name(name, sheet, f"C{page.row}")
         page.row += 1
     page.row += 1

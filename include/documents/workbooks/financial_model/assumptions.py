@@ -14,6 +14,7 @@ from include.documents.workbooks.layout import COUNT, MONEY, PERCENT, calculate,
 from include.engagement.process import Text
 
 SCENARIOS = (Text("Cơ sở", "Base"), Text("Thận trọng", "Cautious"), Text("Thuận lợi", "Favourable"))
+_MOST_YEARS_UPRIGHT = 6
 RAMP = (0.6, 0.85)  # share of full capacity in the first years of operation; 1 from then on
 
 # Corporate income tax by the revenue of the year before (Law 67/2025/QH15, Article 10): up to 3 and 50 billion VND.
@@ -77,9 +78,13 @@ def write(model: Model) -> None:
         ),
         columns=max(7, model.last_column),
     )
-    layout.widths(page.sheet, A=60, B=8)
-    for column in range(YEAR_0, max(7, model.last_column) + 1):
-        page.sheet.column_dimensions[get_column_letter(column)].width = 17.5
+    layout.widths(page.sheet, A=46, B=7, C=17)
+    for column in range(YEAR_0 + 1, max(7, model.last_column) + 1):
+        page.sheet.column_dimensions[get_column_letter(column)].width = 11.5
+    # A bank reads it on paper: upright the sheet fits a page in readable type, unless there are many years.
+    page.landscape = model.years > _MOST_YEARS_UPRIGHT
+    page.one_page = not page.landscape
+    page.row_height = 16
     _selector(model, page)
     _varied(model, page)
     _single(model, page)
@@ -126,7 +131,10 @@ def _selector(model: Model, page: Page) -> None:
 
 def _varied(model: Model, page: Page) -> None:
     sheet, say = page.sheet, model.say
-    page.section("1. Giả định theo kịch bản", "1. Assumptions by scenario")
+    page.section(
+        "1. Giả định theo kịch bản (của đơn vị tư vấn, cần kiểm chứng)",
+        "1. Assumptions by scenario (the consultant's, to be verified)",
+    )
     layout.head(
         sheet,
         page.row,
@@ -135,14 +143,6 @@ def _varied(model: Model, page: Page) -> None:
         height=20,
     )
     header = page.row
-    put(
-        sheet,
-        f"G{page.row}",
-        say("Nguồn: giả định của đơn vị tư vấn, cần kiểm chứng", "Source: the consultant's assumption, to be verified"),
-        italic=True,
-        size=9,
-        indent=1,
-    )
     page.row += 1
     put(sheet, f"A{page.row}", say("Số thứ tự kịch bản", "Number of the scenario"), box=True, indent=1)
     put(sheet, f"B{page.row}", "", box=True)
@@ -177,8 +177,7 @@ def _varied(model: Model, page: Page) -> None:
         model.name(varied.name, sheet, f"C{row}")
         # Where the three values stand, for the sheet that calculates all scenarios side by side.
         model.place(f"{varied.name}_choices", sheet, row)
-        if len(label) > 64:
-            sheet.row_dimensions[row].height = 32
+        page.height(label)
         page.row += 1
     page.row += 1
 
@@ -358,8 +357,7 @@ def _input(
         limits.add(f"C{row}")
         sheet.add_data_validation(limits)
     model.name(name, sheet, f"C{row}")
-    if len(label) > 64:
-        sheet.row_dimensions[row].height = 32
+    page.height(label)
     page.row += 1
 
 
@@ -444,6 +442,13 @@ def _missing(model: Model, page: Page) -> None:
             say(
                 "Thiếu số liệu: vốn điều lệ. Tình hình tài chính chưa phản ánh đúng.",
                 "Missing: charter capital. The financial position is not right yet.",
+            ),
+        ),
+        (
+            "COUNT(opening_cash)=0",
+            say(
+                "Chưa có số liệu tiền đầu kỳ: tiền cuối năm chưa gồm số tiền doanh nghiệp đang có.",
+                "Opening cash is not available: closing cash leaves out what the company has today.",
             ),
         ),
         (

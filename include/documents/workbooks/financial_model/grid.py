@@ -10,6 +10,7 @@ from typing import Any
 
 from openpyxl.utils import get_column_letter, quote_sheetname
 from openpyxl.workbook.defined_name import DefinedName
+from openpyxl.worksheet.pagebreak import Break
 from openpyxl.worksheet.worksheet import Worksheet
 
 from include.documents.workbooks import layout
@@ -19,6 +20,7 @@ from include.engagement.process import Language, Text
 
 SHORTEST, LONGEST, USUAL = 3, 10, 5  # years of a model: at least, at most, and where the horizon is not known
 YEAR_0 = 3  # column C; year 1 stands in D
+LABEL, UNIT, AMOUNT = 50, 7, 16  # widths of columns, in characters
 
 _KEY = re.compile(r"\[(\w+)(-|:|:0|@0|\.\.)?\]")
 
@@ -42,7 +44,7 @@ class Model:
         self.years = min(LONGEST, max(SHORTEST, math.ceil(months / 12))) if months else USUAL
         made = day(facts.get("day"))
         self.first_year = made.year + 1 if made else 1
-        self.workbook, self._unused = layout.new_workbook()
+        self.workbook, self._unused = layout.new_workbook(language)
         self.warning_rows = (0, 0)  # where the notes stand on the sheet of assumptions
         self._pages: list[Page] = []
         self._places: dict[str, tuple[Worksheet, int]] = {}
@@ -130,6 +132,7 @@ class Page:
         self.row = 1
         self.landscape = True
         self.one_page = True
+        self.row_height = 18.0  # points
         self._header: int | None = None
         self._wide = YEAR_0
 
@@ -146,19 +149,19 @@ class Page:
         )
 
     def years(self, *, repeat: bool = True) -> None:
-        """Write the header of a table of years, set the columns' widths; ``repeat``: on every page, frozen."""
+        """Write the header of a table of years; ``repeat``: on every page, frozen, and it sets the columns' widths."""
         model, sheet = self.model, self.sheet
-        layout.widths(sheet, A=60, B=8)
         titles = [model.say("Chỉ tiêu", "Item"), model.say("Đơn vị", "Unit"), model.say("Năm 0", "Year 0")]
         titles += [
             model.say(f"Năm {n}", f"Year {n}") + (f"\n{model.first_year + n - 1}" if model.first_year > 1 else "")
             for n in range(1, model.years + 1)
         ]
         layout.head(sheet, self.row, titles, height=34)
-        for column in range(YEAR_0, model.last_column + 1):
-            sheet.column_dimensions[get_column_letter(column)].width = 17.5
         if repeat and self._header is None:
             self._header = self.row
+            layout.widths(sheet, A=LABEL, B=UNIT)
+            for column in range(YEAR_0, model.last_column + 1):
+                sheet.column_dimensions[get_column_letter(column)].width = AMOUNT
         self.row += 1
 
     def section(self, vi: str, en: str, *, columns: int | None = None) -> None:
@@ -168,6 +171,7 @@ class Page:
             self.sheet.cell(row=self.row, column=column).fill = layout.fill(layout.PALE)
         self.sheet.merge_cells(f"A{self.row}:{last}{self.row}")
         put(self.sheet, f"A{self.row}", self.model.say(vi, en), bold=True, colour=layout.NAVY, background=layout.PALE)
+        self.sheet.row_dimensions[self.row].height = self.row_height
         self.row += 1
 
     def line(
@@ -217,9 +221,18 @@ class Page:
                 put(sheet, where, None, **style)
             else:
                 model.later(sheet, where, template, column=column, **style)
-        if len(model.say(vi, en)) > 64:
-            sheet.row_dimensions[row].height = 32
+        self.height(model.say(vi, en))
         self.row += 1
+
+    def height(self, label: str) -> None:
+        """Set the height of the row that ``label`` stands in, by its lines."""
+        width = self.sheet.column_dimensions["A"].width - 2
+        self.sheet.row_dimensions[self.row].height = self.row_height + 14 * (layout.lines(label, width) - 1)
+
+    def break_here(self) -> None:
+        """Begin a new page with the next row; a sheet that has breaks is not squeezed onto one page."""
+        self.sheet.row_breaks.append(Break(id=self.row - 1))
+        self.one_page = False
 
     def remark(self, vi: str, en: str, *, columns: int | None = None, characters: int | None = None) -> None:
         """Write a remark under a table, wrapped."""
@@ -227,7 +240,8 @@ class Page:
         text = self.model.say(vi, en)
         self.sheet.merge_cells(f"A{self.row}:{get_column_letter(wide)}{self.row}")
         put(self.sheet, f"A{self.row}", text, italic=True, size=10, wrap=True, vertical="top", colour="595959")
-        self.sheet.row_dimensions[self.row].height = 14 * layout.lines(text, characters or 68 + 17 * (wide - 2)) + 4
+        width = characters or LABEL + UNIT + AMOUNT * (wide - 2)
+        self.sheet.row_dimensions[self.row].height = 14 * layout.lines(text, width, size=10) + 4
         self.row += 1
 
     def finish(self) -> None:

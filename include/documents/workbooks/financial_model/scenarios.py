@@ -50,6 +50,7 @@ def write(model: Model) -> None:
     )
     working.years()
     working.one_page = False
+    working.row_height = 15
     page.title(
         model.say(
             "Dòng tiền dự án; doanh thu thay đổi theo sản lượng nên chi phí biến đổi đổi theo",
@@ -57,7 +58,7 @@ def write(model: Model) -> None:
         ),
         columns=14,
     )
-    layout.widths(page.sheet, A=30, B=9, C=11, D=11, E=11, F=11, G=11, H=11, I=11, J=11, K=21, L=12, M=21, N=13)
+    layout.widths(page.sheet, A=32, B=8, C=9, D=9, E=9, F=9, G=9, H=9, I=9, J=9, K=17, L=10, M=17, N=10)
     scenarios, factors = _cases()
     page.section("Ba kịch bản", "Three scenarios")
     _header(page)
@@ -94,8 +95,9 @@ def write(model: Model) -> None:
     )
     model.name("check_scenarios", page.sheet, f"K{page.row}")
     page.row += 2
+    page.break_here()
     _charts(page, first, base, starts)
-    page.row += 22
+    page.row += 28
 
 
 def _header(page: Page) -> None:
@@ -127,7 +129,9 @@ def _header(page: Page) -> None:
 def _case(page: Page, working: Page, case: Case, *, base: int | None) -> None:
     """Write a case's row of parameters and results, and its cash flow on the sheet of workings."""
     model, sheet, row = page.model, page.sheet, page.row
-    put(sheet, f"A{row}", case.label.in_(model.language), box=True, wrap=True, bold=case.scenario is not None)
+    label = case.label.in_(model.language)
+    put(sheet, f"A{row}", label, box=True, wrap=True, indent=1, bold=case.scenario is not None)
+    page.height(label)
     if case.scenario:
         put(sheet, f"B{row}", case.scenario, box=True, horizontal="center")
     else:
@@ -248,13 +252,15 @@ def _charts(page: Page, first: int, base: int, starts: list[int]) -> None:
     bars = BarChart()
     bars.add_data(Reference(sheet, min_col=11, min_row=first, max_row=first + len(SCENARIOS) - 1))
     bars.set_categories(Reference(sheet, min_col=1, min_row=first, max_row=first + len(SCENARIOS) - 1))
-    finish(bars, title=say("NPV theo kịch bản (triệu VND)", "NPV by scenario (VND million)"), x="", width=15, height=10)
+    title = say("NPV theo kịch bản (triệu VND)", "NPV by scenario (VND million)")
+    finish(bars, title=title, x="", width=13.5, height=14, language=page.model.language)
     bars.legend = None
     sheet.add_chart(bars, f"A{page.row}")
     tornado = BarChart()
     tornado.type = "bar"
     tornado.add_data(Reference(sheet, min_col=13, min_row=base + 1, max_row=starts[-1] + len(_STEPS) - 1))
     tornado.set_categories(Reference(sheet, min_col=1, min_row=base + 1, max_row=starts[-1] + len(_STEPS) - 1))
-    finish(tornado, title=say("NPV thay đổi (triệu VND)", "Change of NPV (VND million)"), x="", width=24, height=10)
+    title = say("NPV thay đổi (triệu VND)", "Change of NPV (VND million)")
+    finish(tornado, title=title, x="", width=16.4, height=14, language=page.model.language)
     tornado.legend = None
-    sheet.add_chart(tornado, f"F{page.row}")
+    sheet.add_chart(tornado, f"G{page.row}")

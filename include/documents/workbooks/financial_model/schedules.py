@@ -18,8 +18,8 @@ def write(model: Model) -> None:
 
 def _investment(model: Model) -> None:
     page = model.page("Đầu tư, nguồn vốn", "Investment, funding")
-    page.title(columns=5)
-    layout.widths(page.sheet, A=48, B=9, C=22, D=14, E=40)
+    page.title(columns=4)
+    layout.widths(page.sheet, A=68, B=10, C=28, D=18)
     _table(
         page,
         "Hạng mục đầu tư",
@@ -76,7 +76,7 @@ def _investment(model: Model) -> None:
     page.remark(
         "Phần vượt dự toán (nếu kịch bản có) do chủ sở hữu góp thêm. Số liệu chưa gồm thuế GTGT.",
         "An overrun (where the scenario has one) is paid by the owners. Amounts are without VAT.",
-        characters=125,
+        characters=124,
     )
 
 
@@ -124,6 +124,7 @@ def _table(page: Page, vi: str, en: str, total: str, rows: tuple[tuple[str, str,
             background=background,
         )
         model.name(name, sheet, f"C{page.row}")
+        sheet.row_dimensions[page.row].height = 20
         page.row += 1
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from openpyxl.chart import BarChart, LineChart, Reference
 from openpyxl.chart.series import SeriesLabel
 from openpyxl.utils import quote_sheetname
@@ -14,12 +16,13 @@ from include.documents.workbooks.layout import MONEY, RATIO, calculate, put
 from include.engagement import process
 
 _LAST = 8
+_ROW = 22  # points
 
 
 def write(model: Model, page: Page) -> None:
     """Write the sheet; the others must have their places by now."""
     sheet, say = page.sheet, model.say
-    layout.widths(sheet, A=42, B=9, C=24, D=22, E=14, F=12, G=12, H=12)
+    layout.widths(sheet, A=42, B=8, C=24, D=20, E=12, F=3, G=42, H=18)
     page.title(
         process.DOCUMENTS["financial_model"].title.in_(model.language)
         + say(f" – {model.years} năm", f" – {model.years} years"),
@@ -28,7 +31,7 @@ def write(model: Model, page: Page) -> None:
     purpose = str(at(model.facts, "need.purpose") or "–")
     sheet.merge_cells(f"A{page.row}:H{page.row}")
     put(sheet, f"A{page.row}", say("Mục đích: ", "Purpose: ") + purpose, wrap=True, vertical="top")
-    sheet.row_dimensions[page.row].height = min(120, 16 * layout.lines(purpose, 140) + 2)
+    sheet.row_dimensions[page.row].height = min(120, 16 * layout.lines(purpose, 155) + 2)
     page.row += 1
     put(
         sheet,
@@ -41,10 +44,14 @@ def write(model: Model, page: Page) -> None:
     calculate(sheet, f"A{page.row}", "=missing_note", bold=True, colour=layout.RED, size=12)
     layout.colour_when(sheet, f"A{page.row}:H{page.row}", "ready=0", layout.RED_PALE)
     page.row += 1
+    first = page.row
     _results(page)
+    below = page.row
+    page.row = first
     _checks(page)
+    _notes(page, last=below - 1)
+    page.row = below + 1
     _charts(page)
-    _notes(page)
 
 
 def _results(page: Page) -> None:
@@ -58,7 +65,7 @@ def _results(page: Page) -> None:
             say("Giá trị", "Value"),
             say("Điều kiện thường dùng", "Usual condition"),
         ],
-        height=22,
+        height=_ROW,
     )
     sheet.merge_cells(f"D{page.row}:E{page.row}")
     page.row += 1
@@ -92,7 +99,8 @@ def _results(page: Page) -> None:
     )
     first = page.row
     for label, name, unit, number_format, condition, wording in rows:
-        put(sheet, f"A{page.row}", label, box=True)
+        sheet.row_dimensions[page.row].height = _ROW
+        put(sheet, f"A{page.row}", label, box=True, indent=1)
         put(sheet, f"B{page.row}", unit, box=True, size=9, horizontal="center")
         calculate(
             sheet,
@@ -112,49 +120,50 @@ def _results(page: Page) -> None:
     area = f"E{first}:E{page.row - 1}"
     layout.colour_when(sheet, area, f"E{first}={met}", layout.GREEN_PALE)
     layout.colour_when(sheet, area, f"E{first}={unmet}", layout.RED_PALE)
-    page.row += 1
 
 
 def _checks(page: Page) -> None:
     model, sheet, say = page.model, page.sheet, page.model.say
-    layout.head(
-        sheet, page.row, [say("Kiểm tra mô hình", "Checks"), "", say("Chênh lệch (VND)", "Difference (VND)")], height=20
-    )
+    titles = [say("Kiểm tra mô hình", "Checks"), say("Chênh lệch (VND)", "Difference (VND)")]
+    layout.head(sheet, page.row, titles, first_column=7, height=_ROW)
     page.row += 1
     first = page.row
+    style: dict[str, Any] = {"box": True, "number_format": "0", "horizontal": "right"}
     put(
         sheet,
-        f"A{page.row}",
+        f"G{page.row}",
         say("Tài sản = nguồn vốn, mọi năm", "Assets = liabilities and equity, all years"),
         box=True,
+        indent=1,
     )
-    model.later(
-        sheet, f"C{page.row}", "MAX(MAX([check:0]),-MIN([check:0]))", box=True, number_format="0", horizontal="right"
-    )
-    model.name("check_balance", sheet, f"C{page.row}")
+    model.later(sheet, f"H{page.row}", "MAX(MAX([check:0]),-MIN([check:0]))", **style)
+    model.name("check_balance", sheet, f"H{page.row}")
     page.row += 1
-    put(sheet, f"A{page.row}", say("NPV hai cách tính bằng nhau", "NPV reckoned twice agrees"), box=True)
-    calculate(sheet, f"C{page.row}", "=check_scenarios", box=True, number_format="0", horizontal="right")
+    put(sheet, f"G{page.row}", say("NPV hai cách tính bằng nhau", "NPV reckoned twice agrees"), box=True, indent=1)
+    calculate(sheet, f"H{page.row}", "=check_scenarios", **style)
     page.row += 1
-    put(sheet, f"A{page.row}", say("Thiếu nguồn vốn cho đầu tư", "Investment not funded"), box=True)
-    calculate(sheet, f"C{page.row}", "=MAX(0,-check_funding)", box=True, number_format="0", horizontal="right")
-    for row in range(first, page.row + 1):
-        sheet[f"B{row}"].border = layout.BOX
-    area = f"C{first}:C{page.row}"
-    layout.colour_when(sheet, area, f"C{first}=0", layout.GREEN_PALE)
-    layout.colour_when(sheet, area, f"C{first}<>0", layout.RED_PALE)
-    page.row += 2
+    put(sheet, f"G{page.row}", say("Thiếu nguồn vốn cho đầu tư", "Investment not funded"), box=True, indent=1)
+    calculate(sheet, f"H{page.row}", "=MAX(0,-check_funding)", **style)
+    area = f"H{first}:H{page.row}"
+    layout.colour_when(sheet, area, f"H{first}=0", layout.GREEN_PALE)
+    layout.colour_when(sheet, area, f"H{first}<>0", layout.RED_PALE)
+    page.row += 1
 
 
-def _notes(page: Page) -> None:
-    """Repeat the notes of the sheet of assumptions, where a reader of the first page sees them."""
+def _notes(page: Page, *, last: int) -> None:
+    """Repeat the notes of the sheet of assumptions, down to the row ``last``, where a reader of page 1 sees them."""
     model, sheet = page.model, page.sheet
-    put(sheet, f"A{page.row}", model.say("Lưu ý", "Notes"), bold=True, colour=layout.NAVY)
+    heading = text(model.say("Lưu ý", "Notes"))
+    calculate(sheet, f"G{page.row}", f'=IF(notes="","",{heading})', bold=True, colour=layout.NAVY, vertical="bottom")
     page.row += 1
-    source, _ = model.cells("t")
-    for row in range(model.warning_rows[0], model.warning_rows[1] + 1):
-        calculate(sheet, f"A{page.row}", f"={quote_sheetname(source.title)}!C{row}", colour=layout.AMBER, size=10)
-        page.row += 1
+    on, _ = model.cells("t")
+    cells = [f"{quote_sheetname(on.title)}!C{row}" for row in range(model.warning_rows[0], model.warning_rows[1] + 1)]
+    listed = "&".join(f'IF({cell}="","",CHAR(10)&"• "&{cell})' for cell in cells)
+    sheet.merge_cells(f"G{page.row}:H{last}")
+    calculate(
+        sheet, f"G{page.row}", f"=MID({listed},2,2000)", colour=layout.AMBER, size=10, wrap=True, vertical="top"
+    )
+    model.name("notes", sheet, f"G{page.row}")
 
 
 def _charts(page: Page) -> None:
@@ -167,30 +176,30 @@ def _charts(page: Page) -> None:
         return Reference(on, min_col=YEAR_0 if from_zero else YEAR_0 + 1, max_col=last, min_row=row)
 
     years = Reference(income, min_col=YEAR_0 + 1, max_col=last, min_row=header_row - 1)
-    for anchor, chart, title, series, money in (
+    for anchor, chart, title, width, series in (
         (
             "A",
             BarChart(),
             say("Doanh thu và lợi nhuận (triệu VND)", "Revenue and profit (VND million)"),
+            13.4,
             (
                 ("is_revenue", say("Doanh thu", "Revenue")),
                 ("ebitda", "EBITDA"),
                 ("net", say("Lợi nhuận sau thuế", "Net profit")),
             ),
-            True,
         ),
         (
             "D",
             LineChart(),
             say("Tiền cuối năm và dư nợ (triệu VND)", "Cash and loan (VND million)"),
+            17.4,
             (("cash", say("Tiền", "Cash")), ("debt", say("Dư nợ", "Loan"))),
-            True,
         ),
     ):
         for key, name in series:
             chart.add_data(row_of(key), from_rows=True, titles_from_data=False)
             chart.series[-1].tx = SeriesLabel(v=name)
         chart.set_categories(years)
-        finish(chart, title=title, x="", width=17, height=8.5, money=money)
+        finish(chart, title=title, x="", width=width, height=9, language=model.language)
         sheet.add_chart(chart, f"{anchor}{page.row}")
     page.row += 18
