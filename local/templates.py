@@ -162,7 +162,7 @@ def preview(console: Console, keys: list[str], out: Path) -> int:
     out.mkdir(parents=True, exist_ok=True)
     for key, language in wanted:
         stem = out / f"{key}.{language}"
-        facts = pictured_facts(template_language(key, language))
+        facts = facts_of(key, language)
         data = render(key, language=language, facts=facts).data
         Path(f"{stem}.docx").write_bytes(data)
         made = [f"{stem}.docx"]
@@ -228,13 +228,18 @@ def gallery(console: Console, out: Path) -> int:
     return 0
 
 
-def gallery_facts(key: str, language: Language, office: LibreOffice) -> dict[str, Any]:
+def facts_of(key: str, language: Language) -> dict[str, Any]:
     """Return the sample facts on the day that such a document is written, with a number of its own kind."""
     row = process.DOCUMENTS[key]
-    facts = pictured_facts(template_language(key, language))
     day = _DAYS.get(key) or _DAYS[row.stage]
     number = f"12/{day.year}/{row.number_kind}-KHV" if row.number_kind else ""
-    facts.update(day=day, due=day + timedelta(days=7), number=number)
+    facts = pictured_facts(template_language(key, language))
+    return facts | {"day": day, "due": day + timedelta(days=7), "number": number}
+
+
+def gallery_facts(key: str, language: Language, office: LibreOffice) -> dict[str, Any]:
+    """Return the facts of a document with the figures of the model that they give."""
+    facts = facts_of(key, language)
     if key == "business_plan":
         model = render("financial_model", language=language, facts=facts).data
         facts["model"] = plan_figures(with_cached_values(model, office), language)

@@ -80,9 +80,9 @@ def sample_facts(language: Language) -> dict[str, Any]:
         "questions": [
             {"theme": process.THEMES[item.theme].in_(language), "label": item.label.in_(language),
              "required": item.required, "unit": item.unit, "key": item.key}
-            for item in process.INFORMATION_ITEMS
+            for item in sorted(process.INFORMATION_ITEMS, key=lambda item: list(process.THEMES).index(item.theme))
         ],
-        "due": date(2026, 12, 9),
+        "due": date(2026, 12, 21),
         "answers": [
             {"theme": process.THEMES[item.theme].in_(language), "label": item.label.in_(language),
              "value": answers[item.key]}

@@ -67,7 +67,7 @@ def text_of(document: Document) -> str:
             in_properties = node.getparent().tag != qn("w:r")
             pieces.append("" if in_properties else {qn("w:br"): "\n", qn("w:tab"): "\t"}.get(node.tag, node.text or ""))
         lines.append("".join(pieces))
-    return "\n".join(lines)
+    return "\n".join(lines).replace("\u00a0", " ")
 
 
 def with_texts(value: Any, change: Callable[[str], str]) -> Any:
