@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from openpyxl import Workbook
 
 from include.documents import workbooks
+from include.documents.package import read_parts, write_parts
 from include.documents.sample import bare_facts, sample_facts
 from include.documents.workbooks import read_questionnaire
 from include.engagement import process
@@ -131,6 +133,60 @@ def test_a_cell_filled_beyond_the_bounds_is_refused_by_name(where: str) -> None:
     book["Tài chính"][where] = "xa"
     with pytest.raises(InvalidReply, match=where):
         read_questionnaire(saved(book))
+
+
+_WITH_PREFIX = b'<worksheet xmlns:x="http://schemas.openxmlformats.org/spreadsheetml/2006/main" '
+_CELL_BY_ROW = b'<row r="2001"><c><v>1</v></c></row></sheetData>'
+
+
+def rewritten(data: bytes, change: Callable[[bytes], bytes]) -> bytes:
+    """Return a workbook whose sheets another program, or somebody with intent, has written otherwise."""
+    parts = read_parts(data)
+    return write_parts({name: change(part) if "/sheet" in name else part for name, part in parts.items()})
+
+
+@pytest.mark.parametrize(
+    "far",
+    [
+        b'<c r="xfd1048576" t="n"><v>1</v></c>',  # calamine takes small letters
+        b"<c r='XFD1048576' t='n'><v>1</v></c>",
+        b'<c t="n" r = "XFD1048576"><v>1</v></c>',
+        b'<c t="n" r="&#88;FD1048576"><v>1</v></c>',
+        b'<c r="A2001"><v>1</v></c>',
+        b'<c r="AE1"><f>1+1</f></c>',
+        b'<c r="A99999999"><v>1</v></c>',
+        b'<c r="1"><v>1</v></c>',
+    ],
+)
+def test_a_far_cell_is_refused_however_it_is_written(far: bytes) -> None:
+    end = b"</row></sheetData>"
+    data = rewritten(saved(questionnaire()), lambda part: part.replace(end, far + end))
+    with pytest.raises(InvalidReply, match="nằm ngoài phạm vi"):
+        read_questionnaire(data)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda part: part.replace(b"<c ", b"<x:c ").replace(b"</c>", b"</x:c>").replace(b"<worksheet ", _WITH_PREFIX),
+        lambda part: part.decode().encode("utf-16") if b"XFD1048576" in part else part,
+        lambda part: part.replace(b' r="XFD1048576"', b"").replace(b"</sheetData>", _CELL_BY_ROW),
+    ],
+    ids=["prefix", "utf-16", "a row's number alone"],
+)  # fmt: skip
+def test_a_far_cell_is_refused_in_another_dialect_too(change: Callable[[bytes], bytes]) -> None:
+    book = questionnaire()
+    book["Tài chính"]["XFD1048576"] = "xa"
+    with pytest.raises(InvalidReply, match="nằm ngoài phạm vi"):
+        read_questionnaire(rewritten(saved(book), change))
+
+
+def test_a_far_cell_that_only_has_a_look_does_no_harm() -> None:
+    book = questionnaire()
+    cell_of(book, "answer_strategy").value = "có"
+    styled = b'<c r="AE5" s="1"/><c r="XFD9" s="1"></c>'
+    data = rewritten(saved(book), lambda part: part.replace(b"</row></sheetData>", styled + b"</row></sheetData>"))
+    assert read_questionnaire(data) == {"strategy": "có"}
 
 
 def test_sheets_beyond_the_twentieth_are_not_read() -> None:

@@ -12,7 +12,7 @@ import re
 import zipfile
 from datetime import date, datetime, time, timedelta
 from typing import Any
-from xml.etree import ElementTree
+from xml.parsers import expat
 
 from include.engagement.errors import InvalidReply
 from include.engagement.process import Text
@@ -21,7 +21,9 @@ KEY_MARK, ANSWER_MARK = "item_key", "answer"
 MAX_SHEETS, MAX_ROWS, MAX_COLUMNS = 20, 2_000, 30
 MAX_BYTES = 30_000_000  # of the file, and of any part of it unpacked
 _MOST_SEARCHED = 5 * MAX_BYTES
-_REFERENCE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
+_CELL = re.compile(rb"<(?:[^<>\s/]*:)?c[\s/>]")
+_CELL_WITHIN = re.compile(rb'<c r="(?:[A-Z]|A[A-D])(?:1?[0-9]{1,3}|2000)"')  # MAX_COLUMNS is AD
+_REFERENCE = re.compile(r"([A-Za-z]{1,3})([0-9]{1,7})")  # calamine takes small letters too
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,63}")
 LONGEST_ANSWER = 32_767  # characters; what a cell of Excel holds
 TOO_COMPLEX = Text(
@@ -134,28 +136,56 @@ def _check_size(data: bytes) -> None:
         for name in archive.namelist():
             # Where the sheets lie is for the file to say, so every part is looked at.
             if name.endswith(".xml"):
-                with archive.open(name) as part:
-                    _check_extent(part)
+                _check_extent(archive.read(name))
 
 
-def _check_extent(part: Any) -> None:
-    for _, row in ElementTree.iterparse(part):
-        if not row.tag.endswith("}row"):
-            continue
-        for cell in row:
-            reference = _REFERENCE.fullmatch(cell.get("r", ""))
-            number = int(reference[2] if reference else row.get("r", "0"))
-            column = 0
-            for letter in reference[1] if reference else "":
-                column = column * 26 + ord(letter) - 64
-            if len(cell) and (number > MAX_ROWS or column > MAX_COLUMNS):
-                where = cell.get("r", number)
-                raise UnreadableSheet(
-                    Text(
-                        f"Ô {where} nằm ngoài phạm vi bảng câu hỏi (tối đa {MAX_ROWS} dòng, "
-                        f"{MAX_COLUMNS} cột). Vui lòng xóa ô này rồi gửi lại.",
-                        f"Cell {where} lies outside the questionnaire (at most {MAX_ROWS} rows, {MAX_COLUMNS} "
-                        "columns). Please clear it and send the questionnaire again.",
-                    )
+def _check_extent(part: bytes) -> None:
+    """Refuse a sheet with a cell filled beyond the bounds.
+
+    When every cell is written as programs write it and lies within, which takes no parser to see, that is all.
+    """
+    # A zero byte: UTF-16, in which these expressions find nothing.
+    if b"\0" in part or len(_CELL.findall(part)) != len(_CELL_WITHIN.findall(part)):
+        _Extent().check(part)
+
+
+class _Extent:
+    """Where the filled cells of a part lie."""
+
+    def __init__(self) -> None:
+        self._row = ""
+        self._cell: str | None = None
+
+    def check(self, part: bytes) -> None:
+        """Go over a part; raises UnreadableSheet, or ExpatError for what is no XML."""
+        parser = expat.ParserCreate()
+        parser.StartElementHandler = self._start
+        parser.Parse(part, True)
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        kind = name.rpartition(":")[2]
+        if kind == "c":
+            self._cell = attributes.get("r", "")
+        elif kind == "row":
+            self._row, self._cell = attributes.get("r", ""), None
+        elif self._cell is not None and kind in ("v", "is", "f"):
+            self._check(self._cell)
+            self._cell = None
+        elif kind not in ("v", "is", "f"):
+            self._cell = None
+
+    def _check(self, cell: str) -> None:
+        reference = _REFERENCE.fullmatch(cell or f"A{self._row or 0}")
+        column = 0
+        for letter in reference[1].upper() if reference else "":
+            column = column * 26 + ord(letter) - 64
+        if reference is None or int(reference[2]) > MAX_ROWS or column > MAX_COLUMNS:
+            where = cell or self._row
+            raise UnreadableSheet(
+                Text(
+                    f"Ô {where} nằm ngoài phạm vi bảng câu hỏi (tối đa {MAX_ROWS} dòng, "
+                    f"{MAX_COLUMNS} cột). Vui lòng xóa ô này rồi gửi lại.",
+                    f"Cell {where} lies outside the questionnaire (at most {MAX_ROWS} rows, {MAX_COLUMNS} "
+                    "columns). Please clear it and send the questionnaire again.",
                 )
-        row.clear()
+            )
