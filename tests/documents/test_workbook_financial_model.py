@@ -180,6 +180,24 @@ def test_without_a_loan_the_model_says_so_and_still_has_a_net_present_value(tmp_
     assert any("Không có hoặc thiếu số tiền vay" in str(cell) for row in values["Tổng quan"] for cell in row)
 
 
+@needs_libreoffice
+def test_the_first_page_says_that_opening_cash_is_missing_until_somebody_enters_it() -> None:
+    book = model()
+    values = recalculated(saved(book))
+    assert value_of(values, book, "notes").startswith("• Chưa có số liệu tiền đầu kỳ")
+    assert any("Lưu ý" in row for row in values["Tổng quan"])
+    cell_of(book, "opening_cash").value = 0
+    values = recalculated(saved(book))
+    assert value_of(values, book, "notes") == ""
+    assert not any("Lưu ý" in row for row in values["Tổng quan"])
+
+
+def test_assumptions_stand_upright_on_one_page_unless_there_are_many_years() -> None:
+    for months, orientation, tall in ((60, "portrait", 1), (120, "landscape", 0)):
+        setup = model(need={"purpose": "", "horizon_months": months})["Giả định"].page_setup
+        assert (setup.orientation, setup.fitToHeight) == (orientation, tall)
+
+
 @pytest.mark.parametrize(("months", "years"), [(1, 3), (36, 3), (37, 4), (60, 5), (120, 10), (600, 10), (None, 5)])
 def test_the_years_follow_the_horizon_between_three_and_ten(months: int | None, years: int) -> None:
     book = model(need={"purpose": "", "horizon_months": months})

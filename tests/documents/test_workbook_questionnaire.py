@@ -107,6 +107,17 @@ def test_required_items_are_marked_and_all_answer_cells_may_be_edited() -> None:
         assert cell.parent.column_dimensions["A"].hidden
 
 
+@pytest.mark.parametrize("language", process.LANGUAGES)
+def test_no_step_of_the_guide_leaves_a_line_empty_and_a_telephone_number_does_not_break(
+    language: process.Language,
+) -> None:
+    guide = questionnaire(language).worksheets[0]
+    steps = [row[1] for row in guide.iter_rows() if isinstance(row[0].value, int) and row[2].value is None]
+    assert len(steps) == 9
+    assert {guide.row_dimensions[step.row].height for step in steps} == {21}
+    assert "0912\u00a0000\u00a0111" in steps[-1].value
+
+
 def test_a_questionnaire_without_questions_still_opens() -> None:
     assert opened(workbooks.build("questionnaire", language="vi", facts=bare_facts("vi"))).sheetnames == ["Hướng dẫn"]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import io
 import os
+import re
+import shutil
 import subprocess
 import sys
 import unicodedata
@@ -14,9 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openpyxl.styles import Font
 
 from include.documents import workbooks
+from include.documents.libreoffice import find_libreoffice
 from include.documents.sample import bare_facts, sample_facts
+from include.documents.workbooks import layout
 from include.engagement import process
 from tests.documents.workbook_reading import needs_libreoffice, opened, recalculated
 
@@ -35,6 +40,10 @@ HOSTILE = (
     unicodedata.normalize("NFD", "Đắk Lắk ộ ữ"),
     "[a]:*?/\\'",
 )
+
+
+def built(key: str, language: process.Language = "vi") -> bytes:
+    return workbooks.build(key, language=language, facts=sample_facts(language))
 
 
 def hostile(value: Any, text: str) -> Any:
@@ -161,3 +170,68 @@ def test_the_questionnaire_and_its_guide_say_nothing_of_a_price() -> None:
         text = " ".join(str(c.value) for s in book for r in s.iter_rows() for c in r if c.value).casefold()
         for word in ("báo giá", "thù lao", "phí dịch vụ", "our fee", "quote", "199.800.000", "199800000", "185000000"):
             assert word not in text
+
+
+def _formats(data: bytes) -> set[str]:
+    return {
+        cell.number_format
+        for sheet in opened(data)
+        for row in sheet.iter_rows()
+        for cell in row
+        if cell.number_format != "General" and any(sign in cell.number_format for sign in "0#")
+    }
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_numbers_in_a_vietnamese_workbook_are_written_the_vietnamese_way_on_any_computer(key: str) -> None:
+    assert all(entry.startswith("[$-42A]") for entry in _formats(built(key)))
+    assert not [entry for entry in _formats(built(key, "en")) if "[$-42A]" in entry]
+    assert key in ("timetable", "work_plan") or _formats(built(key))
+
+
+@needs_libreoffice
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext (poppler-utils) is not installed")
+def test_an_amount_is_printed_with_dots_in_vietnamese_and_commas_in_english(tmp_path: Path) -> None:
+    office = find_libreoffice()
+    assert office is not None
+    amounts = {"vi": "8.200.000.000", "en": "8,200,000,000"}
+    for language in process.LANGUAGES:
+        pdf = tmp_path / f"{language}.pdf"
+        pdf.write_bytes(office.pdf(built("financial_model", language), extension="xlsx"))
+        first = subprocess.run(
+            ["pdftotext", "-l", "1", pdf, "-"], capture_output=True, check=True, text=True, timeout=60
+        ).stdout
+        assert [amount for amount in amounts.values() if amount in first] == [amounts[language]]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_sheets_charts_and_footers_are_in_one_type(key: str) -> None:
+    with zipfile.ZipFile(io.BytesIO(built(key))) as archive:
+        parts = {name: archive.read(name).decode() for name in archive.namelist() if name.endswith(".xml")}
+    assert set(re.findall(r'<name val="([^"]+)"', parts["xl/styles.xml"])) == {"Times New Roman"}
+    for name, part in parts.items():
+        if name.startswith("xl/charts/"):
+            assert part.count('<a:latin typeface="Times New Roman"') >= 4, name
+        if name.startswith("xl/worksheets/"):
+            assert part.count("Times New Roman,Regular") in (0, 3), name
+
+
+def test_the_lines_of_a_text_are_reckoned_by_words_and_by_breaks() -> None:
+    assert layout.lines("", 10) == 1
+    assert layout.lines("một\nhai\n", 10) == 3
+    assert layout.lines("mười hai chữ cái", 40) == 1
+    sentence = "Kế hoạch chỉ chính xác khi thông tin đầy đủ và đúng thực tế."
+    assert layout.lines(sentence, 60) == 1
+    assert layout.lines(sentence, 30) == 2
+    assert 10 <= layout.lines("x" * 100, 10) <= 12  # a word that no line holds
+    assert layout.lines(sentence, 60, size=22) == 2
+
+
+def test_looks_that_are_alike_are_kept_once() -> None:
+    book, sheet = layout.new_workbook("vi")
+    first = layout.put(sheet, "A1", "một", bold=True, box=True)
+    second = layout.put(sheet, "B7", "hai", bold=True, box=True)
+    other = layout.put(sheet, "C1", "ba", bold=True)
+    assert first.style_id == second.style_id != other.style_id
+    second.font = Font(name="Arial")  # a cell that is changed later leaves the others alone
+    assert first.font.name == layout.FONT and len(book.worksheets) == 1

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import re
 import unicodedata
+import zipfile
 from collections.abc import Mapping
 from copy import copy
 from datetime import date, datetime, time
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from openpyxl import Workbook
@@ -15,8 +17,10 @@ from openpyxl.cell.cell import Cell
 from openpyxl.formatting.rule import FormulaRule
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Protection, Side
 from openpyxl.styles.cell_style import StyleArray
+from openpyxl.utils.cell import coordinate_to_tuple
 from openpyxl.utils.indexed_list import IndexedList
 from openpyxl.worksheet.worksheet import Worksheet
+from openpyxl.writer.excel import ExcelWriter
 from openpyxl.xml.constants import ARC_CORE
 from openpyxl.xml.functions import tostring
 
@@ -140,7 +144,8 @@ def put(
     unlocked: bool = False,
 ) -> Cell:
     """Write ``value`` into the cell ``where`` and style it. Text is always text, whatever it begins with."""
-    cell = sheet[where]
+    row, column = _place(where)
+    cell = sheet.cell(row, column)
     assert isinstance(cell, Cell)
     text = isinstance(value, str)
     look = Look(
@@ -153,6 +158,13 @@ def put(
     elif value is not None:
         cell.value = value  # type: ignore[assignment]
     return cell
+
+
+@lru_cache(maxsize=8192)
+def _place(where: str) -> tuple[int, int]:
+    """Return row and column of a cell's name; the same names come up in every sheet."""
+    row, column = coordinate_to_tuple(where)
+    return row, column
 
 
 def calculate(sheet: Worksheet, where: str, formula: str, **style: Any) -> Cell:
@@ -245,7 +257,6 @@ def title_block(
     title: str,
     language: Language,
     facts: Mapping[str, Any],
-    last_column: str,
     first_column: str = "A",
     subtitle: str = "",
 ) -> int:
@@ -276,7 +287,6 @@ def title_block(
         )
     )
     for row, (text, style) in enumerate(rows, start=1):
-        sheet.merge_cells(f"{first_column}{row}:{last_column}{row}")
         put(sheet, f"{first_column}{row}", text, **style)
         sheet.row_dimensions[row].height = 26 if style["size"] == 16 else 16
     return len(rows) + 2
@@ -331,7 +341,8 @@ def save(workbook: Workbook, key: str, *, language: Language, facts: Mapping[str
     properties.language = language
     properties.created = moment
     written = io.BytesIO()
-    workbook.save(written)
+    # Not packed here: that is done once, when all parts are as they stay.
+    ExcelWriter(workbook, zipfile.ZipFile(written, "w", zipfile.ZIP_STORED)).save()
     properties.modified = moment  # openpyxl sets the clock's time while it saves
     core = tostring(properties.to_tree())
     return write_parts({**read_parts(written.getvalue()), ARC_CORE: core})

@@ -39,7 +39,6 @@ def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
         title=process.DOCUMENTS["plan_against_actual"].title.in_(language).upper(),
         language=language,
         facts=facts,
-        last_column="N",
         subtitle=say("Đơn vị: VND", "Amounts in VND") + (f" – {last_day:%d/%m/%Y}" if last_day else ""),
     )
     base = _baseline(sheet, row, language=language, facts=facts)

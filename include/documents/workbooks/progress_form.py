@@ -48,7 +48,6 @@ def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
         language=language,
         facts=facts,
         first_column="B",
-        last_column="F",
         subtitle=which + (f" – {on:%d/%m/%Y}" if on else ""),
     )
     sheet.merge_cells(f"B{row - 1}:F{row - 1}")

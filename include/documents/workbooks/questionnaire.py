@@ -110,7 +110,6 @@ def _theme(
         language=language,
         facts=facts,
         first_column="B",
-        last_column="H",
         subtitle=say(
             "Vui lòng điền vào các ô màu vàng. Mục có dấu ● là bắt buộc.",
             "Please fill in the yellow cells. Items marked ● are required.",
@@ -322,7 +321,6 @@ def _guide(
         title=process.DOCUMENTS["questionnaire"].title.in_(language).upper(),
         language=language,
         facts=facts,
-        last_column="E",
         subtitle=say("Thông tin lập kế hoạch kinh doanh", "Information for the business plan"),
     )
     due = day(facts.get("due"))
@@ -343,10 +341,12 @@ def _guide(
             "Items marked ● are required. The others make the plan more realistic; please answer them if you can.",
         ),
         say(
-            "Số tiền ghi bằng đồng Việt Nam (VND), ví dụ 14500000000, không kèm chữ. Số liệu ước tính xin ghi rõ "
-            "ở cột “Căn cứ số liệu”.",
-            "Amounts are in Vietnamese dong (VND), e.g. 14500000000, without words. Please mark estimates in the "
-            "column “Source of the figure”.",
+            "Số tiền ghi bằng đồng Việt Nam (VND), ví dụ 14500000000, không kèm chữ.",
+            "Amounts are in Vietnamese dong (VND), e.g. 14500000000, without words.",
+        ),
+        say(
+            "Số liệu ước tính xin ghi rõ ở cột “Căn cứ số liệu”.",
+            "Please mark estimates in the column “Source of the figure”.",
         ),
         say(
             "Hồ sơ (giấy đăng ký kinh doanh, báo cáo tài chính…) gửi thành tệp riêng cùng thư trả lời.",

@@ -43,7 +43,6 @@ def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
         title=process.DOCUMENTS["timetable"].title.in_(language).upper(),
         language=language,
         facts=facts,
-        last_column=last_letter,
         subtitle=say(
             "Thời gian tính bằng ngày làm việc, không kể ngày nghỉ và ngày lễ, tết theo quy định",
             "Durations are working days; weekends and public holidays are not counted",

@@ -142,7 +142,6 @@ def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
         title=process.DOCUMENTS["work_plan"].title.in_(language).upper(),
         language=language,
         facts=facts,
-        last_column="K",
         subtitle=_period(delivery_days, language),
     )
     header = row + 2

@@ -9,7 +9,7 @@ from openpyxl.worksheet.datavalidation import DataValidation
 
 from include.documents.workbooks import layout
 from include.documents.workbooks.figures import at, figure
-from include.documents.workbooks.financial_model.grid import YEAR_0, Model, Page, text
+from include.documents.workbooks.financial_model.grid import UNIT, YEAR_0, Model, Page, text
 from include.documents.workbooks.layout import COUNT, MONEY, PERCENT, calculate, put
 from include.engagement.process import Text
 
@@ -78,7 +78,8 @@ def write(model: Model) -> None:
         ),
         columns=max(7, model.last_column),
     )
-    layout.widths(page.sheet, A=46, B=7, C=17)
+    page.label_width = 46
+    layout.widths(page.sheet, A=page.label_width, B=UNIT, C=17)
     for column in range(YEAR_0 + 1, max(7, model.last_column) + 1):
         page.sheet.column_dimensions[get_column_letter(column)].width = 11.5
     # A bank reads it on paper: upright the sheet fits a page in readable type, unless there are many years.
@@ -342,23 +343,32 @@ def _input(
     put(sheet, f"D{row}", source, italic=True, size=9, colour="595959", indent=1)
     top = {PERCENT: "1", COUNT: "730"}.get(number_format)
     if not negative:
-        limits = DataValidation(
-            type="decimal",
-            operator="between" if top else "greaterThanOrEqual",
-            formula1="0",
-            formula2=top,
-            allow_blank=True,
-            showErrorMessage=True,
-            error=model.say(
-                "Nhập một số không âm" + (" trong khoảng cho phép." if top else "."),
-                "Enter a number of 0 or more" + (" within the limits." if top else "."),
-            ),
-        )
-        limits.add(f"C{row}")
-        sheet.add_data_validation(limits)
+        _limits(page, top).add(f"C{row}")
     model.name(name, sheet, f"C{row}")
     page.height(label)
     page.row += 1
+
+
+def _limits(page: Page, top: str | None) -> DataValidation:
+    """Return the sheet's rule for numbers from 0 to ``top``, made when it is first asked for."""
+    rule: DataValidation
+    for rule in page.sheet.data_validations.dataValidation:
+        if (rule.type, rule.formula1, rule.formula2, rule.allow_blank) == ("decimal", "0", top, True):
+            return rule
+    limits = DataValidation(
+        type="decimal",
+        operator="between" if top else "greaterThanOrEqual",
+        formula1="0",
+        formula2=top,
+        allow_blank=True,
+        showErrorMessage=True,
+        error=page.model.say(
+            "Nhập một số không âm" + (" trong khoảng cho phép." if top else "."),
+            "Enter a number of 0 or more" + (" within the limits." if top else "."),
+        ),
+    )
+    page.sheet.add_data_validation(limits)
+    return limits
 
 
 def _timeline(model: Model, page: Page) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from openpyxl.cell.cell import Cell
 from openpyxl.utils import get_column_letter, quote_sheetname
 from openpyxl.workbook.defined_name import DefinedName
 from openpyxl.worksheet.pagebreak import Break
@@ -28,7 +29,7 @@ _KEY = re.compile(r"\[(\w+)(-|:|:0|@0|\.\.)?\]")
 @dataclass(frozen=True)
 class _Pending:
     sheet: Worksheet
-    where: str
+    cell: Cell
     template: str
     column: int
 
@@ -90,18 +91,16 @@ class Model:
         ``[key]`` is the same year, ``[key-]`` the year before, ``[key:]`` years 1 to the last, ``[key:0]`` the same
         with year 0, ``[key@0]`` year 0, ``[key..]`` year 1 up to this one. Other words are names or functions.
         """
-        put(sheet, where, None, **style)
-        self._pending.append(_Pending(sheet, where, template, column))
+        self._pending.append(_Pending(sheet, put(sheet, where, None, **style), template, column))
 
     def finish(self) -> None:
         """Resolve all formulas and set the pages up for print."""
         for pending in self._pending:
-            cell = pending.sheet[pending.where]
-            cell.value = "=" + _KEY.sub(
+            pending.cell.value = "=" + _KEY.sub(
                 lambda match, p=pending: self._reference(match, p),  # type: ignore[misc]
                 pending.template,
             )
-            cell.data_type = "f"
+            pending.cell.data_type = "f"
         for page in self._pages:
             page.finish()
 
@@ -110,10 +109,11 @@ class Model:
         prefix = "" if sheet is pending.sheet else f"{quote_sheetname(sheet.title)}!"
         here, first, last = (get_column_letter(n) for n in (pending.column, YEAR_0 + 1, self.last_column))
         zero = get_column_letter(YEAR_0)
+        if match[2] is None:
+            return f"{prefix}{here}{row}"
         return (
             prefix
             + {
-                None: f"{here}{row}",
                 "-": f"{get_column_letter(pending.column - 1)}{row}",
                 ":": f"${first}${row}:${last}${row}",
                 ":0": f"${zero}${row}:${last}${row}",
@@ -133,6 +133,7 @@ class Page:
         self.landscape = True
         self.one_page = True
         self.row_height = 18.0  # points
+        self.label_width = LABEL
         self._header: int | None = None
         self._wide = YEAR_0
 
@@ -144,7 +145,6 @@ class Page:
             title=self.sheet.title.upper(),
             language=self.model.language,
             facts=self.model.facts,
-            last_column=get_column_letter(self._wide),
             subtitle=subtitle,
         )
 
@@ -159,17 +159,15 @@ class Page:
         layout.head(sheet, self.row, titles, height=34)
         if repeat and self._header is None:
             self._header = self.row
-            layout.widths(sheet, A=LABEL, B=UNIT)
+            layout.widths(sheet, A=self.label_width, B=UNIT)
             for column in range(YEAR_0, model.last_column + 1):
                 sheet.column_dimensions[get_column_letter(column)].width = AMOUNT
         self.row += 1
 
     def section(self, vi: str, en: str, *, columns: int | None = None) -> None:
         """Write a heading across the table."""
-        last = get_column_letter(columns or self._wide)
-        for column in range(1, (columns or self._wide) + 1):
-            self.sheet.cell(row=self.row, column=column).fill = layout.fill(layout.PALE)
-        self.sheet.merge_cells(f"A{self.row}:{last}{self.row}")
+        for column in range(2, (columns or self._wide) + 1):
+            put(self.sheet, f"{get_column_letter(column)}{self.row}", None, background=layout.PALE)
         put(self.sheet, f"A{self.row}", self.model.say(vi, en), bold=True, colour=layout.NAVY, background=layout.PALE)
         self.sheet.row_dimensions[self.row].height = self.row_height
         self.row += 1
@@ -226,8 +224,8 @@ class Page:
 
     def height(self, label: str) -> None:
         """Set the height of the row that ``label`` stands in, by its lines."""
-        width = self.sheet.column_dimensions["A"].width - 2
-        self.sheet.row_dimensions[self.row].height = self.row_height + 14 * (layout.lines(label, width) - 1)
+        more = layout.lines(label, self.label_width - 2) - 1
+        self.sheet.row_dimensions[self.row].height = self.row_height + 14 * more
 
     def break_here(self) -> None:
         """Begin a new page with the next row; a sheet that has breaks is not squeezed onto one page."""
