@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from openpyxl import Workbook
 
 from include.documents import workbooks
+from include.documents.libreoffice import find_libreoffice
 from include.documents.sample import bare_facts, sample_facts
 from include.documents.workbooks.financial_model.assumptions import SCENARIOS, VARIED, tax_rate
 from tests.documents.independent_model import reckon
@@ -190,6 +193,21 @@ def test_the_first_page_says_that_opening_cash_is_missing_until_somebody_enters_
     values = recalculated(saved(book))
     assert value_of(values, book, "notes") == ""
     assert not any("Lưu ý" in row for row in values["Tổng quan"])
+
+
+@needs_libreoffice
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext (poppler-utils) is not installed")
+def test_amounts_of_a_large_company_have_room_on_paper(tmp_path: Path) -> None:
+    facts = sample_facts("vi")
+    large = {**facts["answer"], "revenue_vnd": "845.000.000.000", "cost_vnd": "790.000.000.000"}
+    finance = {**facts["finance"], "investment_vnd": 310_000_000_000}
+    book = model(need={"purpose": "", "horizon_months": 120}, answer=large, finance=finance)
+    office = find_libreoffice()
+    assert office is not None
+    pdf = tmp_path / "model.pdf"
+    pdf.write_bytes(office.pdf(saved(book), extension="xlsx"))
+    text = subprocess.run(["pdftotext", pdf, "-"], capture_output=True, check=True, text=True, timeout=60).stdout
+    assert "1.096.134.000.000" in text and "##" not in text
 
 
 def test_assumptions_stand_upright_on_one_page_unless_there_are_many_years() -> None:

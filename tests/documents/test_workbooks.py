@@ -235,3 +235,23 @@ def test_looks_that_are_alike_are_kept_once() -> None:
     assert first.style_id == second.style_id != other.style_id
     second.font = Font(name="Arial")  # a cell that is changed later leaves the others alone
     assert first.font.name == layout.FONT and len(book.worksheets) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "titles"),
+    [
+        (
+            "financial_model",
+            ["Doanh thu và lợi nhuận (triệu VND)", "Tiền cuối năm và dư nợ (triệu VND)",
+             "NPV theo kịch bản (triệu VND)", "NPV thay đổi (triệu VND)"],
+        ),
+        (
+            "plan_against_actual",
+            ["Doanh thu: kế hoạch và thực hiện (triệu VND)", "Lợi nhuận: kế hoạch và thực hiện (triệu VND)"],
+        ),
+    ],
+)  # fmt: skip
+def test_each_chart_has_its_title_as_alternative_text(key: str, titles: list[str]) -> None:
+    with zipfile.ZipFile(io.BytesIO(built(key))) as archive:
+        drawings = [archive.read(name).decode() for name in sorted(archive.namelist()) if "/drawings/draw" in name]
+    assert re.findall(r'name="Chart \d" descr="([^"]+)"', "".join(drawings)) == titles

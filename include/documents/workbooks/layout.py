@@ -11,6 +11,7 @@ from copy import copy
 from datetime import date, datetime, time
 from functools import lru_cache
 from typing import Any, NamedTuple
+from xml.sax.saxutils import quoteattr
 
 from openpyxl import Workbook
 from openpyxl.cell.cell import Cell
@@ -344,8 +345,20 @@ def save(workbook: Workbook, key: str, *, language: Language, facts: Mapping[str
     # Not packed here: that is done once, when all parts are as they stay.
     ExcelWriter(workbook, zipfile.ZipFile(written, "w", zipfile.ZIP_STORED)).save()
     properties.modified = moment  # openpyxl sets the clock's time while it saves
-    core = tostring(properties.to_tree())
-    return write_parts({**read_parts(written.getvalue()), ARC_CORE: core})
+    parts = read_parts(written.getvalue())
+    _describe_charts(workbook, parts)
+    return write_parts({**parts, ARC_CORE: tostring(properties.to_tree())})
+
+
+def _describe_charts(workbook: Workbook, parts: dict[str, bytes]) -> None:
+    """Give each chart its title as alternative text, for which openpyxl has no place."""
+    drawn = [sheet._charts for sheet in workbook.worksheets if sheet._charts]  # type: ignore[attr-defined]
+    for number, charts in enumerate(drawn, start=1):
+        name = f"xl/drawings/drawing{number}.xml"
+        for place, chart in enumerate(charts, start=1):
+            title = quoteattr(chart.title.tx.rich.p[0].r[0].t)
+            plain, described = f'name="Chart {place}"', f'name="Chart {place}" descr={title}'
+            parts[name] = parts[name].replace(plain.encode(), described.encode())
 
 
 def missing(label: str, language: Language) -> str:

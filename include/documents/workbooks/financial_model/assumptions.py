@@ -79,7 +79,7 @@ def write(model: Model) -> None:
         columns=max(7, model.last_column),
     )
     page.label_width = 46
-    layout.widths(page.sheet, A=page.label_width, B=UNIT, C=17)
+    layout.widths(page.sheet, A=page.label_width, B=UNIT, C=model.amount_width + 1)
     for column in range(YEAR_0 + 1, max(7, model.last_column) + 1):
         page.sheet.column_dimensions[get_column_letter(column)].width = 11.5
     # A bank reads it on paper: upright the sheet fits a page in readable type, unless there are many years.
@@ -243,6 +243,8 @@ def _single(model: Model, page: Page) -> None:
     _input(page, "loan_term", "Thời hạn vay", "Term of the loan", min(5, model.years), COUNT, years, ours)
     _input(page, "loan_grace", "Ân hạn gốc", "Grace period of the principal", 0, COUNT, years, ours)
     page.row += 1
+    if page.landscape:
+        page.break_here()
     page.section("4. Hoạt động, thuế và chiết khấu", "4. Operations, tax and discounting")
     _input(
         page,

@@ -21,7 +21,8 @@ from include.engagement.process import Language, Text
 
 SHORTEST, LONGEST, USUAL = 3, 10, 5  # years of a model: at least, at most, and where the horizon is not known
 YEAR_0 = 3  # column C; year 1 stands in D
-LABEL, UNIT, AMOUNT = 50, 7, 16  # widths of columns, in characters
+LABEL, UNIT, AMOUNT, LONG_AMOUNT = 50, 7, 16, 18  # widths of columns, in characters
+_LONG_VND = 250_000_000_000  # a figure of the client's from which some year's may pass 1 000 000 000 000
 
 _KEY = re.compile(r"\[(\w+)(-|:|:0|@0|\.\.)?\]")
 
@@ -43,6 +44,9 @@ class Model:
         months = figure(at(facts, "need.horizon_months"))
         self.horizon_known = bool(months)
         self.years = min(LONGEST, max(SHORTEST, math.ceil(months / 12))) if months else USUAL
+        stated = ("answer.revenue_vnd", "answer.cost_vnd", "finance.investment_vnd", "finance.project_vnd")
+        largest = max(figure(at(facts, path)) or 0 for path in stated)
+        self.amount_width = LONG_AMOUNT if largest >= _LONG_VND else AMOUNT
         made = day(facts.get("day"))
         self.first_year = made.year + 1 if made else 1
         self.workbook, self._unused = layout.new_workbook(language)
@@ -161,7 +165,7 @@ class Page:
             self._header = self.row
             layout.widths(sheet, A=self.label_width, B=UNIT)
             for column in range(YEAR_0, model.last_column + 1):
-                sheet.column_dimensions[get_column_letter(column)].width = AMOUNT
+                sheet.column_dimensions[get_column_letter(column)].width = model.amount_width
         self.row += 1
 
     def section(self, vi: str, en: str, *, columns: int | None = None) -> None:
@@ -238,7 +242,7 @@ class Page:
         text = self.model.say(vi, en)
         self.sheet.merge_cells(f"A{self.row}:{get_column_letter(wide)}{self.row}")
         put(self.sheet, f"A{self.row}", text, italic=True, size=10, wrap=True, vertical="top", colour="595959")
-        width = characters or LABEL + UNIT + AMOUNT * (wide - 2)
+        width = characters or LABEL + UNIT + self.model.amount_width * (wide - 2)
         self.sheet.row_dimensions[self.row].height = 14 * layout.lines(text, width, size=10) + 4
         self.row += 1
 

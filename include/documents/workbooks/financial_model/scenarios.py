@@ -59,7 +59,8 @@ def write(model: Model) -> None:
         columns=14,
     )
     page.label_width = 32
-    layout.widths(page.sheet, A=page.label_width, B=8, C=9, D=9, E=9, F=9, G=9, H=9, I=9, J=9, K=17, L=10, M=17, N=10)
+    layout.widths(page.sheet, A=page.label_width, B=8, C=9, D=9, E=9, F=9, G=9, H=9, I=9, J=9, L=10, N=10)
+    layout.widths(page.sheet, K=model.amount_width + 1, M=model.amount_width + 1)
     scenarios, factors = _cases()
     page.section("Ba kịch bản", "Three scenarios")
     _header(page)
