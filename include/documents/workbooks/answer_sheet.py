@@ -49,9 +49,10 @@ def read_questionnaire(data: bytes) -> dict[str, Any]:
     marks that is oversize or has a cell filled beyond these bounds.
     """
     try:
-        if not _is_ours(data):
-            return {}
-        _check_size(data)
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if not _is_ours(archive):
+                return {}
+            _check_size(data, archive)
         from python_calamine import CalamineWorkbook
 
         workbook = CalamineWorkbook.from_filelike(io.BytesIO(data))
@@ -103,20 +104,19 @@ def _plain(value: object) -> str | int | float | bool | None:
     return value if isinstance(value, int) else None
 
 
-def _is_ours(data: bytes) -> bool:
+def _is_ours(archive: zipfile.ZipFile) -> bool:
     """Tell whether our mark stands anywhere: clients send workbooks of their own too, of any size."""
     budget = _MOST_SEARCHED
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        for entry in archive.infolist():
-            if not entry.filename.endswith(".xml") or entry.file_size > min(budget, MAX_BYTES):
-                continue
-            budget -= entry.file_size
-            if KEY_MARK.encode() in archive.read(entry):
-                return True
+    for entry in archive.infolist():
+        if not entry.filename.endswith(".xml") or entry.file_size > min(budget, MAX_BYTES):
+            continue
+        budget -= entry.file_size
+        if KEY_MARK.encode() in archive.read(entry):
+            return True
     return False
 
 
-def _check_size(data: bytes) -> None:
+def _check_size(data: bytes, archive: zipfile.ZipFile) -> None:
     """Refuse what would not fit into memory: calamine lays a sheet out as a full rectangle before anything is read."""
     if len(data) > MAX_BYTES:
         raise UnreadableSheet(
@@ -125,18 +125,17 @@ def _check_size(data: bytes) -> None:
                 "The questionnaire is larger than 30 MB. Please send it again with nothing but the answers.",
             )
         )
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
-            raise UnreadableSheet(
-                Text(
-                    "Bảng câu hỏi giải nén ra lớn hơn 30 MB. Vui lòng gửi lại tệp chỉ gồm phần trả lời.",
-                    "The questionnaire unpacks to more than 30 MB. Please send it again with nothing but the answers.",
-                )
+    if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
+        raise UnreadableSheet(
+            Text(
+                "Bảng câu hỏi giải nén ra lớn hơn 30 MB. Vui lòng gửi lại tệp chỉ gồm phần trả lời.",
+                "The questionnaire unpacks to more than 30 MB. Please send it again with nothing but the answers.",
             )
-        for name in archive.namelist():
-            # Where the sheets lie is for the file to say, so every part is looked at.
-            if name.endswith(".xml"):
-                _check_extent(archive.read(name))
+        )
+    for name in archive.namelist():
+        # Where the sheets lie is for the file to say, so every part is looked at.
+        if name.endswith(".xml"):
+            _check_extent(archive.read(name))
 
 
 def _check_extent(part: bytes) -> None:

@@ -15,6 +15,7 @@ from include.engagement.process import Text
 
 SCENARIOS = (Text("Cơ sở", "Base"), Text("Thận trọng", "Cautious"), Text("Thuận lợi", "Favourable"))
 _MOST_YEARS_UPRIGHT = 6
+_MOST_NOTES = 8  # lines that the notes have room for
 RAMP = (0.6, 0.85)  # share of full capacity in the first years of operation; 1 from then on
 
 # Corporate income tax by the revenue of the year before (Law 67/2025/QH15, Article 10): up to 3 and 50 billion VND.
@@ -500,12 +501,13 @@ def _missing(model: Model, page: Page) -> None:
                 ),
             )
         )
-    put(sheet, f"A{page.row}", say("Lưu ý", "Notes"), box=True, indent=1)
-    first = page.row
-    for condition, warning in warnings:
-        model.later(sheet, f"C{page.row}", f'IF({condition},{text(warning)},"")', colour=layout.AMBER)
-        page.row += 1
-    model.warning_rows = (first, page.row - 1)
+    put(sheet, f"A{page.row}", say("Lưu ý", "Notes"), indent=1, vertical="top")
+    listed = "&".join(f'IF({condition},CHAR(10)&{text("• " + warning)},"")' for condition, warning in warnings)
+    model.later(sheet, f"C{page.row}", f"MID({listed},2,2000)", colour=layout.AMBER, wrap=True, vertical="top")
+    sheet.merge_cells(f"C{page.row}:{get_column_letter(max(7, model.last_column))}{page.row}")
+    sheet.row_dimensions[page.row].height = 14 * _MOST_NOTES
+    model.name("notes", sheet, f"C{page.row}")
+    page.row += 1
 
 
 def choices(model: Model, name: str) -> str:

@@ -50,7 +50,6 @@ class Model:
         made = day(facts.get("day"))
         self.first_year = made.year + 1 if made else 1
         self.workbook, self._unused = layout.new_workbook(language)
-        self.warning_rows = (0, 0)  # where the notes stand on the sheet of assumptions
         self._pages: list[Page] = []
         self._places: dict[str, tuple[Worksheet, int]] = {}
         self._pending: list[_Pending] = []

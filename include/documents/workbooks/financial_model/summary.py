@@ -6,7 +6,6 @@ from typing import Any
 
 from openpyxl.chart import BarChart, LineChart, Reference
 from openpyxl.chart.series import SeriesLabel
-from openpyxl.utils import quote_sheetname
 
 from include.documents.workbooks import layout
 from include.documents.workbooks.charts import finish
@@ -156,14 +155,8 @@ def _notes(page: Page, *, last: int) -> None:
     heading = text(model.say("Lưu ý", "Notes"))
     calculate(sheet, f"G{page.row}", f'=IF(notes="","",{heading})', bold=True, colour=layout.NAVY, vertical="bottom")
     page.row += 1
-    on, _ = model.cells("t")
-    cells = [f"{quote_sheetname(on.title)}!C{row}" for row in range(model.warning_rows[0], model.warning_rows[1] + 1)]
-    listed = "&".join(f'IF({cell}="","",CHAR(10)&"• "&{cell})' for cell in cells)
     sheet.merge_cells(f"G{page.row}:H{last}")
-    calculate(
-        sheet, f"G{page.row}", f"=MID({listed},2,2000)", colour=layout.AMBER, size=10, wrap=True, vertical="top"
-    )
-    model.name("notes", sheet, f"G{page.row}")
+    calculate(sheet, f"G{page.row}", "=notes", colour=layout.AMBER, size=10, wrap=True, vertical="top")
 
 
 def _charts(page: Page) -> None:
