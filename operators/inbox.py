@@ -12,7 +12,7 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 log = logging.getLogger(__name__)
 
 Listing = dict[str, dict[str, tuple[int, float]]]
-"""Request folder (``<engagement>/<request>``) → file name → size in bytes and age in seconds."""
+"""Folder within the inbox (``<engagement>/<request>``, ``_portal``) → file name → size in bytes and age in seconds."""
 
 
 def ready(files: dict[str, tuple[int, float]], settle_seconds: float) -> bool:
@@ -24,9 +24,9 @@ def ready(files: dict[str, tuple[int, float]], settle_seconds: float) -> bool:
 
 
 class InboxTrigger(BaseEventTrigger):
-    """Fires when something lies ready in the inbox folder of a request. The event says nothing else: the task looks.
+    """Fires when something lies ready in a folder of the inbox. The event says nothing else: the task looks.
 
-    ``folder`` is ``<engagement>/<request>``; intervals are in seconds.
+    ``folder`` is a request's ``<engagement>/<request>``, or one directly in the inbox; intervals are in seconds.
     """
 
     def __init__(self, *, folder: str, poll_seconds: float, settle_seconds: float) -> None:
@@ -62,13 +62,13 @@ class InboxTrigger(BaseEventTrigger):
             listing: Listing = {}
             for entry in stored:
                 parts = entry.path.split("/", 3)
-                if len(parts) == 4:
-                    listing.setdefault(f"{parts[1]}/{parts[2]}", {})[parts[3]] = (entry.size, entry.age_seconds)
+                if len(parts) > 2:
+                    listing.setdefault("/".join(parts[1:-1]), {})[parts[-1]] = (entry.size, entry.age_seconds)
             yield listing
             await asyncio.sleep(kwargs["poll_seconds"])
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Listing]) -> AsyncIterator[TriggerEvent]:
-        """Fire for this request's own folder."""
+        """Fire for this trigger's own folder."""
         async for listing in shared_stream:
             if ready(listing.get(self.folder, {}), self.settle_seconds):
                 yield TriggerEvent({"folder": self.folder})

@@ -17,6 +17,7 @@ from include.engagement.process import Language
 from include.mail.invitation import invitation
 from include.mail.message import Attachment, build_message
 from include.mail.templates import render_mail
+from include.portal_links import link_for
 from include.register.models import Document, Mail, Request
 
 MEETING_MINUTES = 60
@@ -47,8 +48,9 @@ def post(
 ) -> Mail:
     """Send a mail for an occasion, once per recipient.
 
-    With ``request``, answers to the mail go to that request: its Reply-To carries engagement and request. A document
-    goes as the PDF that was made of it. Raises FactsDiffer when papers contradict each other, and what
+    With ``request``, answers to the mail go to that request: its Reply-To carries engagement and request, and a mail
+    that asks the client for something links to the portal. The link is a key: it stands in the mail and nowhere else.
+    A document goes as the PDF that was made of it. Raises FactsDiffer when papers contradict each other, and what
     ``include.mail.ledger.MailLedger.post`` raises.
     """
     row = process.MAILS[template]
@@ -64,6 +66,7 @@ def post(
     facts = {
         "stage_title": process.STAGES[stage].title.in_(language) if stage else "",
         "attachments": [document_title(document, language) for document in documents],
+        "portal_link": portal_link(case, request) if role == "client" else "",
         **facts,
     }
     rendered = render_mail(
@@ -127,6 +130,18 @@ def reply_address(case: Case, request: Request | None) -> str:
     local, _, domain = str(case.firm["mail"]["reply_to"]).rpartition("@")
     tag = f"+{case.id}.{request.key}" if request else f"+{case.id}"
     return f"{local}{tag}@{domain}"
+
+
+def portal_link(case: Case, request: Request | None) -> str:
+    """Return the address at which the client answers ``request``; empty: not open, not theirs, or no portal here."""
+    settings = case.office.settings
+    if settings.portal_url is None or request is None or request.of != "client" or request.status != "open":
+        return ""
+    _, address = addressee(case, "client")
+    return link_for(
+        case.id, request.key, address, case.engagement.link_version,
+        public_url=settings.portal_url, keys=settings.portal_keys,
+    )  # fmt: skip
 
 
 def written_at(case: Case) -> datetime:

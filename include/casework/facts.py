@@ -271,6 +271,7 @@ def firm_mail_facts(
         "overdue_days": 0,
         "topics": [],
         "topic_links": [],
+        "portal_link": "",
         "digest": [],
         "day": None,
     }

@@ -42,6 +42,7 @@ from include.storage import Storage, open_storage
 
 log = logging.getLogger(__name__)
 
+FIRM_ENDED = ("refused", "declined_by_firm", "terminated")
 PDF_OF = "/pdf"  # contract/pdf is the PDF of contract, with its version and occasion
 
 
@@ -156,7 +157,10 @@ class Case:
         self.session.commit()
 
     def close(self, outcome: str) -> None:
-        """Close the engagement with an outcome of ``process.OUTCOMES``; open stages and requests end with it."""
+        """Close the engagement with an outcome of ``process.OUTCOMES``; open stages and requests end with it.
+
+        Where the firm ends it, the client's links end too.
+        """
         if self.engagement.closed is not None:
             return
         for period in self.session.scalars(
@@ -167,6 +171,8 @@ class Case:
             select(Request).where(Request.engagement_id == self.id, Request.status == "open")
         ):
             request.status = "withdrawn"
+        if outcome in FIRM_ENDED:
+            self.engagement.link_version += 1
         self.engagement.status = outcome
         self.engagement.closed = self.today
         self.event("closed", outcome=outcome)

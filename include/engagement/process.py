@@ -464,6 +464,7 @@ MAILS: dict[str, Mail] = {
         Mail("care_follow_up", "feedback", "client"),
         Mail("useful_information", "feedback", "client"),
         Mail("reminder", "", "client"),
+        Mail("new_link", "", "client"),
         Mail("digest", "", "account_manager"),
         Mail("task_failed", "", "account_manager"),
         Mail("answer_refused", "", "account_manager"),

@@ -3,7 +3,8 @@
 A template is ``templates/mail/<key>.<language>.md``: a line ``Subject: …``, a blank line, the body. The text part is
 the body as it stands; the HTML part is the same body read as Markdown (a line is a line), inside ``layout.html``.
 Facts are data: in the HTML part their punctuation is escaped, so that nothing a client wrote becomes markup, a link
-or HTML. Files under ``parts/`` are included by several templates.
+or HTML. Files under ``parts/`` are included by several templates. ``button(title, url)`` puts a link that nobody
+should miss: its address is also there as text, to be copied.
 """
 
 from __future__ import annotations
@@ -38,7 +39,10 @@ _STYLES = {
     "li": "margin:0 0 6px 0;",
     "a": "color:#0b5c4b;text-decoration:underline;",
     "blockquote": "margin:0 0 14px 0;padding:2px 0 2px 14px;border-left:3px solid #0b5c4b;",
+    "button": "display:inline-block;margin:4px 0 8px 0;padding:12px 28px;border-radius:4px;background-color:#0b5c4b;"
+              "color:#ffffff;font-weight:bold;text-decoration:none;",
 }
+_BUTTON = "button"  # the Markdown title that marks a link as one; no fact can give a link a title
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _WEEKDAYS = ("thứ Hai", "thứ Ba", "thứ Tư", "thứ Năm", "thứ Sáu", "thứ Bảy", "Chủ nhật")
 _ENGLISH_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -114,6 +118,7 @@ def _environment(language: Language, *, markdown: bool) -> Environment:
     environment.filters["moment"] = lambda value: _moment(value, language)
     environment.filters["vnd"] = lambda value: with_unit(value, language)
     environment.globals["link"] = lambda title, url: _link(title, url, markdown=markdown)
+    environment.globals["button"] = lambda title, url: _button(title, url, markdown=markdown)
     return environment
 
 
@@ -137,7 +142,10 @@ def _styled(
 ) -> str:
     token = tokens[index]
     if not token.hidden:
-        token.attrSet("style", _STYLES[token.tag])
+        is_button = token.attrGet("title") == _BUTTON
+        if is_button:
+            del token.attrs["title"]
+        token.attrSet("style", _STYLES[_BUTTON if is_button else token.tag])
     return self.renderToken(tokens, index, options, env)
 
 
@@ -154,11 +162,25 @@ def _escaped(text: str) -> str:
 
 
 def _link(title: str, url: str, *, markdown: bool) -> Markup:
-    safe = urlsplit(url).scheme in ("http", "https", "mailto")
-    address = quote(url, safe="/:?#@!$&'()*+,;=%~") if safe else ""
+    address = _address(url)
     if not markdown:
-        return Markup(f"{_visible(title)}: {address}" if safe else _visible(title))
-    return Markup(f"[{_escaped(title)}](<{address}>)" if safe else _escaped(title))
+        return Markup(f"{_visible(title)}: {address}" if address else _visible(title))
+    return Markup(f"[{_escaped(title)}](<{address}>)" if address else _escaped(title))
+
+
+def _button(title: str, url: str, *, markdown: bool) -> Markup:
+    """Return a link on lines of its own: the words, and below them the address."""
+    address = _address(url)
+    if not markdown:
+        return Markup(f"{_visible(title)}\n{address}" if address else _visible(title))
+    button = f'[{_escaped(title)}](<{address}> "{_BUTTON}")\n[{_escaped(address)}](<{address}>)'
+    return Markup(button if address else _escaped(title))
+
+
+def _address(url: str) -> str:
+    """Return an address that can be followed as it stands in Markdown; empty for one that must not be."""
+    safe = urlsplit(url).scheme in ("http", "https", "mailto")
+    return quote(url, safe="/:?#@!$&'()*+,;=%~") if safe else ""
 
 
 def _day(value: date, language: Language) -> str:

@@ -56,6 +56,7 @@ def sample_facts(**changes: Any) -> dict[str, Any]:
             {"engagement": "KHV-2026-0043", "company": "Tân & Phát", "what": "Trả lời báo giá", "since": None,
              "overdue": False},
         ],
+        "portal_link": "https://hoso.kehoachviet.example/r/WyJLSFYtMjAyNi0wMDQyIl0.alJfbg.kQ3-_x1",
         "day": date(2026, 12, 14),
     }
     unknown = changes.keys() - facts.keys()

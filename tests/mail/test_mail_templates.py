@@ -189,6 +189,24 @@ def test_links_to_useful_information_can_be_followed() -> None:
     assert "- Cẩm nang xuất khẩu: https://kehoachviet.example/xuat-khau?a=1&b=2" in mail.text
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_button_is_a_link_whose_address_can_also_be_copied(language: Language) -> None:
+    mail = render_mail("quote", language=language, facts=sample_facts())
+    address = sample_facts()["portal_link"]
+    assert Page(mail.html).links.count(address) == 2
+    assert address in Page(mail.html).words
+    assert address in mail.text.splitlines()
+    assert 'title="button"' not in mail.html
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "//evil.example", 'https://x"onclick="y'])
+def test_a_button_leads_nowhere_but_to_an_address(url: str) -> None:
+    page = Page(render_mail("quote", language="vi", facts=sample_facts(portal_link=url)).html)
+    assert not [link for link in page.links if not link.startswith(("http", "mailto:"))]
+    assert "onclick=" not in render_mail("quote", language="vi", facts=sample_facts(portal_link=url)).html.replace(
+        "%22onclick=%22", "")  # fmt: skip
+
+
 def test_the_digest_puts_what_is_late_first() -> None:
     rows = [{"engagement": f"KHV-2026-000{number}", "company": "A", "what": "B", "since": date(2026, 12, 1),
              "overdue": number == 2} for number in (1, 2)]  # fmt: skip
