@@ -27,7 +27,7 @@ def clauses(language: str) -> dict[str, str]:
             article, clause = article + 1, 0
         elif style == "Clause":
             clause += 1
-            found[f"{article}.{clause}"] = paragraph.text
+            found[f"{article}.{clause}"] = paragraph.text.replace("\u00a0", " ")
     return found
 
 
