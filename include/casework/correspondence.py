@@ -50,10 +50,14 @@ def post(
 
     With ``request``, answers to the mail go to that request: its Reply-To carries engagement and request, and a mail
     that asks the client for something links to the portal. The link is a key: it stands in the mail and nowhere else.
-    A document goes as the PDF that was made of it. Raises FactsDiffer when papers contradict each other, and what
+    A document goes as the PDF that was made of it. Raises ValueError for a document of the firm that
+    ``process.MAILS`` does not name with this mail, FactsDiffer when papers contradict each other, and what
     ``include.mail.ledger.MailLedger.post`` raises.
     """
     row = process.MAILS[template]
+    for document in documents:
+        if document.direction == "made" and document.key not in row.attachments:
+            raise ValueError(f"{document.key} does not go with the mail {template}")
     documents = [case.pdf(document) or document for document in documents]
     check_consistent(case, documents)
     role = to or row.to

@@ -94,7 +94,10 @@ def file_name(document: Document, language: Language) -> str:
     """Return the name under which people see a document, wherever it is stored."""
     extension = document.path.rpartition(".")[2]
     version = f" v{document.version}" if document.version > 1 else ""
-    if made_by_us(document):
+    row = made_by_us(document)
+    if row is not None:
+        if row.each is not None:
+            version = f" {row.each.in_(language)} {document.version}"
         return f"{document_title(document, language)} {document.engagement_id}{version}.{extension}"
     if document.key == "received/unassigned":
         return _own_name(document)

@@ -24,8 +24,9 @@ STYLES = frozenset(("Normal", "Cell", "Heading1", "Heading2", "Clause", "Bullet"
                     "Footer"))  # fmt: skip
 FONTS = frozenset(("Times New Roman", "Liberation Serif"))
 PAGE_MM = (210, 297)  # A4
-# Decree 30/2020/NĐ-CP, Appendix I: top and bottom, left, right.
+# Decree 30/2020/NĐ-CP, Appendix I: top and bottom, left, right; body type.
 MARGINS_MM = {"top": (20, 25), "bottom": (20, 25), "left": (30, 35), "right": (15, 20)}
+BODY_POINTS = (13, 14)
 _SIDES = {"top": "trên", "bottom": "dưới", "left": "trái", "right": "phải"}
 MOST_BYTES = 20 * 1024 * 1024
 _WORDS = 60
@@ -165,6 +166,15 @@ def _page_findings(document: Any) -> Iterator[Finding]:
                                              "(Nghị định 30/2020/NĐ-CP).")  # fmt: skip
         if "PAGE" not in section.header._element.xml:
             yield Finding(place, "", "thiếu số trang ở giữa đầu trang: Insert → Page Number → Top of Page.")
+        elif number == 1 and (
+            not section.different_first_page_header_footer or "PAGE" in section.first_page_header._element.xml
+        ):
+            yield Finding(place, "", "trang đầu không ghi số trang (Nghị định 30/2020/NĐ-CP): mở đầu trang, chọn "
+                                     "Different First Page và xoá số trang ở trang đầu.")  # fmt: skip
+    size = document.styles["Normal"].font.size
+    if size is None or not BODY_POINTS[0] <= size.pt <= BODY_POINTS[1]:
+        yield Finding("kiểu Normal", "", f"cỡ chữ nội dung phải từ {BODY_POINTS[0]} đến {BODY_POINTS[1]} "
+                                         "(Nghị định 30/2020/NĐ-CP).")  # fmt: skip
 
 
 def _content_findings(template: bytes) -> Iterator[Finding]:

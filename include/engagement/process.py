@@ -348,7 +348,8 @@ class Document:
 
     ``audience`` decides the languages: what a client receives exists in Vietnamese and English.
     ``number_kind`` is the kind of its gapless number (``12/2026/HĐ-KHV``); empty: it carries none. ``pdf``: the
-    client gets it as a PDF, to read on any device and to sign, where LibreOffice makes one.
+    client gets it as a PDF, to read on any device and to sign, where LibreOffice makes one. ``each``: what one of
+    several is called, each a document for itself; without it a later one is a new version of the same.
     """
 
     key: str
@@ -358,8 +359,10 @@ class Document:
     format: Literal["docx", "xlsx"] = "docx"
     number_kind: str = ""
     pdf: bool = False
+    each: Text | None = None
 
 
+_VISIT = Text("kỳ", "visit")
 DOCUMENTS: dict[str, Document] = {
     document.key: document
     for document in (
@@ -384,9 +387,11 @@ DOCUMENTS: dict[str, Document] = {
         Document("contract_appendix", "contract", Text("Phụ lục hợp đồng", "Contract appendix"), "client",
                  number_kind="PLHĐ", pdf=True),
         Document("extension_appendix", "contract",
-                 Text("Phụ lục gia hạn", "Extension appendix"), "client", number_kind="PLHĐ", pdf=True),
+                 Text("Phụ lục gia hạn", "Extension appendix"), "client", number_kind="PLHĐ", pdf=True,
+                 each=Text("lần", "No.")),
         Document("payment_request", "contract",
-                 Text("Đề nghị thanh toán", "Payment request"), "client", number_kind="ĐNTT", pdf=True),
+                 Text("Đề nghị thanh toán", "Payment request"), "client", number_kind="ĐNTT", pdf=True,
+                 each=Text("đợt", "instalment")),
         Document("work_plan", "delivery", Text("Kế hoạch công việc", "Work plan"), "staff", "xlsx"),
         Document("business_plan", "delivery", Text("Bản thảo kế hoạch kinh doanh", "Business-plan draft"), "client"),
         Document("financial_model", "delivery", Text("Mô hình tài chính", "Financial model"), "client", "xlsx"),
@@ -408,11 +413,12 @@ DOCUMENTS: dict[str, Document] = {
                  number_kind="BBNT", pdf=True),
         Document("liquidation_minutes", "handover",
                  Text("Biên bản thanh lý hợp đồng", "Liquidation minutes"), "client", number_kind="BBTL", pdf=True),
-        Document("progress_form", "monitoring", Text("Phiếu theo dõi tiến độ", "Progress form"), "client", "xlsx"),
+        Document("progress_form", "monitoring", Text("Phiếu theo dõi tiến độ", "Progress form"), "client", "xlsx",
+                 each=_VISIT),
         Document("plan_against_actual", "monitoring",
-                 Text("So sánh kế hoạch và thực hiện", "Plan against actual"), "client", "xlsx"),
+                 Text("So sánh kế hoạch và thực hiện", "Plan against actual"), "client", "xlsx", each=_VISIT),
         Document("monitoring_report", "monitoring", Text("Báo cáo theo dõi", "Monitoring report"), "client",
-                 number_kind="BCTD"),
+                 number_kind="BCTD", each=_VISIT),
         Document("evaluation_form", "feedback", Text("Phiếu đánh giá dịch vụ", "Service evaluation form"), "client"),
     )
 }
@@ -449,11 +455,12 @@ MAILS: dict[str, Mail] = {
         Mail("payment_request", "contract", "client", ("payment_request",)),
         Mail("assignment", "delivery", "service_department", ("work_plan", "business_plan", "financial_model")),
         Mail("rework", "delivery", "service_department", ("rework_checklist",)),
-        Mail("review", "appraisal", "council", ("review_pack", "scorecard")),
+        Mail("review", "appraisal", "council", ("review_pack", "scorecard", "business_plan", "financial_model")),
         Mail("schedule_notice", "appraisal", "client"),
         Mail("termination", "appraisal", "client", ("termination_letter",)),
         Mail("handover", "handover", "client",
-             ("handover_plan", "deliverables_list", "implementation_guide", "handover_minutes")),
+             ("handover_plan", "deliverables_list", "implementation_guide", "handover_minutes", "business_plan",
+              "financial_model")),
         Mail("handover_changes", "handover", "service_department"),
         Mail("completion", "handover", "client", ("acceptance_minutes", "liquidation_minutes")),
         Mail("extension", "contract", "client", ("extension_appendix",)),

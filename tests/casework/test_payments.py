@@ -69,7 +69,9 @@ def test_after_the_new_year_the_new_rate_is_asked_for_and_said(firm: Firm) -> No
     assert body is not None
     assert "81.400.000 đồng" in body.get_content()
     assert "giá trước thuế không thay đổi" in " ".join(body.get_content().split())
-    document = text_of(next(iter(mail.iter_attachments())).get_content())
+    attached = next(iter(mail.iter_attachments()))
+    assert attached.get_filename() == "Đề nghị thanh toán KHV-2026-0001 đợt 2.docx"
+    document = text_of(attached.get_content()).replace("\u00a0", " ")
     assert "Thuế suất thuế GTGT ngày lập đề nghị này là 10 % (trong Hợp đồng: 8 %)" in document
     assert "Tám mươi mốt triệu bốn trăm nghìn đồng" in document
 

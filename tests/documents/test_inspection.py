@@ -153,6 +153,20 @@ def test_a_missing_page_number_is_named() -> None:
     assert "thiếu số trang" in only(changed(bare))
 
 
+def test_a_page_number_on_the_first_page_is_named() -> None:
+    def everywhere(document: Any) -> None:
+        document.sections[0].different_first_page_header_footer = False
+
+    assert "trang đầu không ghi số trang" in only(changed(everywhere))
+
+
+def test_body_type_of_another_size_is_named() -> None:
+    def smaller(document: Any) -> None:
+        document.styles["Normal"].font.size = Pt(12)
+
+    assert "cỡ chữ nội dung phải từ 13 đến 14" in only(changed(smaller))
+
+
 def test_what_people_leave_in_is_named() -> None:
     parts = read_parts(contract())
     body = parts["word/document.xml"]
