@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from include.casework.office import Office
 from include.register.models import Document, Event, Mail
-from tests.firm import ANSWERS, PAPERS, PDF, Firm
+from tests.firm import ANSWERS, PAPERS, PDF, QUOTE, Firm
 
 
 class Killed(BaseException):
@@ -56,18 +56,36 @@ class FragileFirm(Firm):
         Firm(self.settings, self.outbox, self.engagement).put(*args, **kwargs)
 
 
-def play(firm: FragileFirm, referrer: str) -> dict[str, Any]:
-    """Play intake and information, running each step again until it ends; return what came of it."""
-    Firm.open(calm := Firm(firm.settings, firm.outbox), referrer=referrer)
-    firm.engagement = calm.engagement
-    start = len(firm.outbox.mails)
-    steps: list[Callable[[], Any]] = [
+def inform(firm: FragileFirm, calm: Firm) -> list[Callable[[], Any]]:
+    """A client who answers in two goes."""
+    return [
         lambda: firm.ask("information"),
         lambda: firm.put_calmly("information", {"answers": {"strategy": "x"}}, {"business_registration.pdf": PDF}),
         lambda: firm.receive("information"),
         lambda: firm.put_calmly("information", {"answers": ANSWERS}, {k: v for k, v in PAPERS.items() if k[0] != "b"}),
         lambda: firm.receive("information"),
     ]
+
+
+def sign(firm: FragileFirm, calm: Firm) -> list[Callable[[], Any]]:
+    """The signed contract is found right: the first instalment is asked for."""
+    calm.inform().decide().sign("quote", "send", **QUOTE)
+    calm.ask("quote")
+    calm.put("quote", {"reply": "accept"}).receive("quote")
+    calm.ask("contract")
+    calm.put("contract", files={"scan.pdf": PDF}).receive("contract")
+    return [lambda: firm.sign("contract_check", "accept")]
+
+
+Play = Callable[[FragileFirm, Firm], list[Callable[[], Any]]]
+
+
+def play(firm: FragileFirm, referrer: str, steps_of: Play) -> dict[str, Any]:
+    """Play the steps, running each again until it ends; return what came of them."""
+    Firm.open(calm := Firm(firm.settings, firm.outbox), referrer=referrer)
+    firm.engagement = calm.engagement
+    steps = steps_of(firm, calm)
+    start = len(firm.outbox.mails)
     for step in steps:
         for _ in range(3):
             try:
@@ -92,13 +110,16 @@ def play(firm: FragileFirm, referrer: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_a_task_killed_at_any_effect_and_run_again_has_done_it_once(firm: Firm, after: bool) -> None:
+@pytest.mark.parametrize(("steps_of", "mails", "effects"), [(inform, 3, 8), (sign, 2, 2)], ids=["inform", "sign"])
+def test_a_task_killed_at_any_effect_and_run_again_has_done_it_once(
+    firm: Firm, steps_of: Play, mails: int, effects: int, after: bool
+) -> None:
     def fragile(saboteur: Saboteur) -> FragileFirm:
         return FragileFirm(firm.settings, firm.outbox, saboteur=saboteur)
 
     calm = Saboteur(after=after)
-    wanted = play(fragile(calm), "0")
-    assert wanted["inbox"] == [] and len(wanted["mails"]) == 3
-    assert calm.count > 8
+    wanted = play(fragile(calm), "0", steps_of)
+    assert wanted["inbox"] == [] and len(wanted["mails"]) == mails
+    assert calm.count > effects
     for effect in range(1, calm.count + 1):
-        assert play(fragile(Saboteur(effect, after=after)), str(effect)) == wanted, f"killed at effect {effect}"
+        assert play(fragile(Saboteur(effect, after=after)), str(effect), steps_of) == wanted, f"killed at {effect}"
