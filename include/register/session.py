@@ -26,13 +26,18 @@ def sessions(url: str) -> sessionmaker[Session]:
     return sessionmaker(make_engine(url), expire_on_commit=False)
 
 
+def lock_number(name: str) -> int:
+    """Return the number that PostgreSQL knows the lock ``name`` by."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+
+
 @contextmanager
 def advisory_lock(engine: Engine, name: str) -> Iterator[None]:
     """Hold PostgreSQL's session-level lock ``name`` on a connection of its own; waits for its turn.
 
     The server lets go of it when the holder dies, so a killed task leaves nothing locked.
     """
-    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+    number = lock_number(name)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("select pg_advisory_lock(:n)"), {"n": number})
         try:

@@ -1,0 +1,23 @@
+"""``python -m portal``: serve the portal on ENGAGEMENT_PORTAL_HOST (127.0.0.1) and ENGAGEMENT_PORTAL_PORT (8090).
+
+Addresses are not logged: whoever has one can answer. A proxy in front is believed about who asks, when its own address
+is in FORWARDED_ALLOW_IPS (127.0.0.1).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import uvicorn
+
+from include.settings import load_settings
+from portal.app import create_app
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    uvicorn.run(
+        create_app(load_settings()), host=os.environ.get("ENGAGEMENT_PORTAL_HOST", "127.0.0.1"),
+        port=int(os.environ.get("ENGAGEMENT_PORTAL_PORT", "8090")), access_log=False, server_header=False,
+        timeout_keep_alive=10, limit_concurrency=200, h11_max_incomplete_event_size=16_384,
+    )  # fmt: skip
