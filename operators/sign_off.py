@@ -96,7 +96,11 @@ class SignOff(CaseOperator, HITLOperator):
 
     def _word(self, case: Case, number: int) -> None:
         """Say what it is about: the engagement's id, the company's name, no personal data."""
+        from include.casework.desks import GATE_DESKS
+
         row = process.SIGN_OFFS[self.gate]
+        note = GATE_DESKS[self.gate].note(case)
+        self.body = f"{note}\n\n{row.help}" if note else row.help
         member = next((m.title.vi for m in process.COUNCIL if m.key == self.who), "")
         parts = [row.title, member, f"vòng {number}" if number > 1 else "", case.id, case.form["client"]["name"]]
         self.subject = " – ".join(part for part in parts if part)

@@ -39,18 +39,23 @@ def _nothing_to_check(case: Case, answer: Answer) -> None:
     return None
 
 
+def _nothing_to_note(case: Case) -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class GateDesk:
     """What surrounds a sign-off.
 
     ``prepare`` runs before anybody is asked; a returned outcome means that nobody needs to be. ``check`` raises
     InvalidSignOff for a decision that cannot be taken now; ``follow`` does what the decision entails and names the
-    outcome.
+    outcome. ``note`` is put before the help of the form (Vietnamese); Airflow keeps it, so no personal data.
     """
 
     follow: Callable[[Case, Answer], str]
     check: Callable[[Case, Answer], None] = _nothing_to_check
     prepare: Callable[[Case, int], str | None] = _nothing_to_prepare
+    note: Callable[[Case], str] = _nothing_to_note
 
 
 REQUEST_DESKS: Mapping[str, RequestDesk] = {
@@ -66,7 +71,10 @@ REQUEST_DESKS: Mapping[str, RequestDesk] = {
 
 GATE_DESKS: Mapping[str, GateDesk] = {
     "first_meeting": GateDesk(intake.decide_meeting, check=intake.check_meeting),
-    "information_review": GateDesk(information.review, check=information.check_review),
+    "information_review": GateDesk(
+        information.review, check=information.check_review, prepare=information.prepare_review,
+        note=information.review_note,
+    ),
     "decision": GateDesk(contract.decide, prepare=contract.prepare_decision),
     "quote": GateDesk(contract.draw_up_quote, check=contract.check_quote),
     "contract_check": GateDesk(contract.follow_signature, check=contract.check_signature_round),

@@ -197,6 +197,7 @@ def document_facts(
                     if item.key not in answers and item.kind != "file"],
         "papers": received_papers(case, language),
         "reasons": [],
+        "contradictions": [],
         "terms": terms_facts(terms, version=terms_version, language=language) if terms else None,
         "message": "",
         "timetable": [
@@ -256,6 +257,9 @@ def firm_mail_facts(
         "days_left": None,
         "missing": [],
         "received": [],
+        "set_aside": [],
+        "set_aside_more": 0,
+        "questions": [],
         "items": [],
         "meeting": None,
         "terms": None,

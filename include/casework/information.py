@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from include.casework.accuracy import dossier_rows, open_labels
 from include.casework.correspondence import post
 from include.casework.office import Case
 from include.casework.signing import Answer, answer_of, sign_off
@@ -68,6 +69,19 @@ def returned_items(case: Case, answer: Answer) -> dict[str, str]:
     return reasons
 
 
+def prepare_review(case: Case, number: int) -> None:
+    """Make the accuracy dossier that the reviewer works from, one for each round."""
+    case.document("accuracy_dossier", f"review/{number}", contradictions=dossier_rows(case))
+
+
+def review_note(case: Case) -> str:
+    """Return what the reviewer is told in the form (Vietnamese): what is contradictory, without any value or name."""
+    labels = open_labels(case)
+    if not labels:
+        return ""
+    return f"Có {len(labels)} điểm các nơi ghi khác nhau: {'; '.join(labels)}. Xem căn cứ trong hồ sơ thẩm tra."
+
+
 def check_review(case: Case, answer: Answer) -> None:
     """Raise InvalidSignOff when the review asks again for nothing known, or once too often."""
     if answer.decision != "ask_again":
@@ -101,7 +115,7 @@ def refuse(case: Case, number: int) -> None:
             for key, reason in given.items()
         ]
 
-    case.document("accuracy_dossier", "refusal", reasons=reasons("vi"))
+    case.document("accuracy_dossier", "refusal", reasons=reasons("vi"), contradictions=dossier_rows(case))
     letter = case.document("refusal_letter", "refusal", reasons=reasons(case.language))
     post(case, "refusal", "refusal", documents=(letter,), reasons=reasons(case.language))
     case.close("refused")

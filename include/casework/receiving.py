@@ -3,10 +3,14 @@
 Everything new in the inbox is one receipt. Its files are copied to their final place first, then registered with
 the items they answer in one transaction, then acknowledged by mail, and only then taken out of the inbox: at any
 point the work can be done again from the start.
+
+However much lies there, one taking-in handles a bounded part of it; the rest is the next one's, the reply with the
+last. The client hears of the whole in one mail.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import mimetypes
@@ -18,15 +22,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
+from include.casework.accuracy import record_contradictions
 from include.casework.correspondence import post
 from include.casework.office import Case
 from include.documents.workbooks.answer_sheet import UnreadableSheet
 from include.engagement import process
 from include.engagement.errors import InvalidReply
 from include.engagement.form import column_value, fill_form
-from include.engagement.items import Assessment, FileSeen, Standing, assess, item_named, item_of_file
+from include.engagement.items import (
+    Assessment,
+    FileSeen,
+    Standing,
+    assess,
+    item_named,
+    item_of_file,
+    problem_words,
+)
 from include.engagement.replies import LONGEST, Entry, Reply, parse_reply, ready_names
 from include.engagement.text import cleaned
 from include.register.models import Document, Event, Request, RequestItem
@@ -36,7 +49,10 @@ from include.storage.base import digest
 
 REPLY = "reply.json"
 LONGEST_NAME = 120  # characters of a file name as people are shown it
-MOST_BYTES = 2**31 - 1  # what the register's column holds; larger files are in quarantine anyway
+BATCH_FILES, BATCH_BYTES = 50, 500_000_000  # of one taking-in; a file larger than that is one by itself
+# Of one request, not of the engagement: a flood in one stage must not keep a signed contract out in the next.
+REQUEST_FILES, REQUEST_BYTES = 500, 5_000_000_000
+NAMED_FILES = 10  # files set aside that a mail names
 log = logging.getLogger(__name__)
 
 
@@ -47,6 +63,14 @@ class Arrival:
     name: str
     size: int
     sha256: str
+
+
+@dataclass(frozen=True)
+class Drop:
+    """What lies ready in the inbox: this taking-in's part of it, and whether there is ``more`` for the next."""
+
+    arrivals: list[Arrival]
+    more: bool
 
 
 @dataclass(frozen=True)
@@ -75,19 +99,79 @@ def inbox(case: Case, key: str) -> str:
 def take_in(case: Case, request: Request, *, replies: Sequence[str] = ()) -> None:
     """Receive what lies ready for ``request`` and answer it; ``request.status`` says whether that completes it.
 
-    ``replies``: the decisions that may be given in this round. Waits for nothing.
+    ``replies``: the decisions that may be given in this round. Waits for nothing. What comes after the request was
+    answered is kept and changes nothing.
     """
-    arrivals = _arrivals(case, request.key)
-    fresh = [arrival for arrival in arrivals if case.made_on(_occasion(request.key, arrival)) is None]
+    drop = _arrivals(case, request.key)
+    fresh = [arrival for arrival in drop.arrivals if case.made_on(_occasion(request.key, arrival)) is None]
     if fresh and request.status == "open":
-        _register(case, request, fresh, replies)
+        _register(case, request, fresh, replies, more=drop.more)
+    elif fresh:
+        _keep_late(case, request, fresh)
     _acknowledge(case, request)
+    _clear(case, request.key, drop.arrivals)
+
+
+def _clear(case: Case, folder: str, arrivals: Sequence[Arrival]) -> None:
+    """Take out of the inbox what is registered; what was refused unread is put into quarantine only now."""
+    storage = case.office.storage
     # The reply first: files of a manifest whose others are gone would never be ready again.
     for arrival in sorted(arrivals, key=lambda arrival: arrival.name != REPLY):
-        case.office.storage.delete(inbox(case, request.key) + arrival.name)
+        document, source = case.made_on(_occasion(folder, arrival)), inbox(case, folder) + arrival.name
+        unread = document is not None and document.key.startswith("quarantined/")
+        if unread and document is not None and not storage.exists(document.path):
+            storage.move(source, document.path)
+        else:
+            storage.delete(source)
 
 
-def _arrivals(case: Case, key: str) -> list[Arrival]:
+def _keep_late(case: Case, request: Request, fresh: Sequence[Arrival]) -> None:
+    """Keep what arrived after the request was answered; staff find it in the register."""
+    nothing = Reply(answers={}, files={}, reply=None, message="", items=[], manifest={})
+    items, room = asked_items(request, case), _room(case, request.key)
+    for arrival in fresh:
+        item = "reply" if arrival.name == REPLY else item_of_file(arrival.name, items, nothing) or "unassigned"
+        file = _keep(case, request.key, arrival, room=room)
+        document = _file_away(case, file, folder=request.key, stage=request.stage, item=item)
+        case.event("received_late", key=f"received_late/{document.occasion}", request=request.key, item=item,
+                   name=file.shown, document=document.id)  # fmt: skip
+    case.session.commit()
+
+
+@dataclass
+class Room:
+    """What one request may still bring: files and bytes."""
+
+    files: int
+    bytes: int
+
+    def take(self, arrival: Arrival) -> bool:
+        """Count a file, if there is room for it; the reply itself always has some."""
+        fits = arrival.name == REPLY or (self.files > 0 and arrival.size <= self.bytes)
+        if fits:
+            self.files, self.bytes = self.files - 1, self.bytes - arrival.size
+        return fits
+
+
+def _room(case: Case, folder: str) -> Room:
+    count, size = case.session.execute(
+        select(func.count(), func.coalesce(func.sum(Document.size), 0))
+        .where(Document.engagement_id == case.id, Document.occasion.startswith(f"received/{folder}/", autoescape=True))
+    ).one()  # fmt: skip
+    return Room(files=REQUEST_FILES - int(count), bytes=REQUEST_BYTES - int(size))
+
+
+def _taken(case: Case, folder: str) -> set[str]:
+    """The beginnings of the hashes of what a folder of the inbox brought so far."""
+    occasions = case.session.scalars(
+        select(Document.occasion).where(
+            Document.engagement_id == case.id, Document.occasion.startswith(f"received/{folder}/", autoescape=True)
+        )
+    )
+    return {occasion.split("/")[2] for occasion in occasions}
+
+
+def _arrivals(case: Case, key: str) -> Drop:
     storage, folder = case.office.storage, inbox(case, key)
     stored = {entry.path.removeprefix(folder): entry for entry in storage.list(folder)}
     stored = {name: entry for name, entry in stored.items() if _reachable(name)}
@@ -99,8 +183,16 @@ def _arrivals(case: Case, key: str) -> list[Arrival]:
         except InvalidReply:
             pass  # half-written, or not a reply: it has to hold still before it is taken for the latter
         else:
-            manifest = reply.manifest or None
-            if all(name in stored for name in reply.files.values()):
+            here = {unicodedata.normalize("NFC", name) for name in stored}
+            absent = {name for name in (*reply.manifest, *reply.files.values()) if name not in here}
+            if absent:
+                # An earlier taking-in had them: their manifest holds without them.
+                taken = _taken(case, key)
+                absent = {name for name in absent if reply.manifest.get(name, "")[:16] not in taken}
+            manifest = {
+                name: sha for name, sha in reply.manifest.items() if name in here or name in absent
+            } or None
+            if not any(name in absent for name in reply.files.values()):
                 ages[REPLY] = settle_seconds  # what parses as a whole is whole
     entries = [
         Entry(name=name, size=entry.size, age_seconds=ages[name],
@@ -108,7 +200,17 @@ def _arrivals(case: Case, key: str) -> list[Arrival]:
         for name, entry in sorted(stored.items())
     ]  # fmt: skip
     ready = ready_names(entries, manifest, settle_seconds=settle_seconds)
-    return [Arrival(name, stored[name].size, storage.sha256(folder + name)) for name in ready]
+    ready.sort(key=lambda name: name == REPLY)
+    part, left = list[str](), BATCH_BYTES
+    for name in ready[:BATCH_FILES]:
+        left -= stored[name].size
+        if part and left < 0:
+            break
+        part.append(name)
+    return Drop(
+        [Arrival(name, stored[name].size, storage.sha256(folder + name)) for name in part],
+        more=len(part) < len(ready),
+    )
 
 
 def _reachable(name: str) -> bool:
@@ -133,10 +235,14 @@ def _shown(name: str) -> str:
     return unicodedata.normalize("NFC", visible).strip()[-LONGEST_NAME:] or "?"
 
 
-def _register(case: Case, request: Request, fresh: Sequence[Arrival], replies: Sequence[str]) -> None:
+def _register(
+    case: Case, request: Request, fresh: Sequence[Arrival], replies: Sequence[str], *, more: bool
+) -> None:
     items = asked_items(request, case)
-    reply, unclear = _read_reply(case, request, fresh, replies)
-    files = [_keep(case, request.key, arrival) for arrival in fresh]
+    reply, unclear = _assigning_reply(case, request) if more else _read_reply(case, request, fresh, replies)
+    stated = set(reply.answers)
+    room = _room(case, request.key)
+    files = [_keep(case, request.key, arrival, room=room) for arrival in fresh]
     answers = {key: value for file in files for key, value in file.answers.items()}
     reply = replace(reply, answers={**answers, **reply.answers})  # what the reply itself says counts more
     seen = {
@@ -148,7 +254,7 @@ def _register(case: Case, request: Request, fresh: Sequence[Arrival], replies: S
     standing = {row.key: Standing(row.key, row.required, row.state, row.reason) for row in rows}
     found = assess(items, standing, reply, list(seen.values()))
     returned = {key: reason.in_(case.language) for key, reason in found.returned.items()}
-    if request.kind == "intake":
+    if request.kind in ("intake", "information"):
         case.engagement.form, rejected = fill_form(case.form, found.received)
         columns = {item.key: item.column for item in items}
         for key in rejected:
@@ -156,44 +262,67 @@ def _register(case: Case, request: Request, fresh: Sequence[Arrival], replies: S
             returned[key] = reason.in_(case.language) if reason else rejected[key]
 
     documents: dict[tuple[str, str], Document] = {}
+    sources: dict[str, int] = {}
     for file in files:
         match = seen.get(file.arrival.name)
         item = "reply" if match is None else match.item or "unassigned"
         document = _file_away(case, file, folder=request.key, stage=request.stage, item=item)
         if not file.problem:
             documents[item, file.shown] = document
+        told = stated if match is None else set(file.answers) - stated
+        sources.update(dict.fromkeys(told, document.id))
     for row in rows:
         if row.key in returned:
             row.state, row.reason = "returned", returned[row.key]
         elif row.key in found.received:
-            row.state, row.reason, row.value = "received", None, {"value": found.received[row.key]}
+            row.state, row.reason = "received", None
+            row.value = {"value": found.received[row.key], "document": sources.get(row.key)}
         elif row.key in found.received_files:
             row.state, row.reason = "received", None
             row.document_id = documents[row.key, found.received_files[row.key]].id
+    named = {row.key: row for row in rows}
     for key, value in found.extra.items():
-        case.session.add(RequestItem(request_id=request.id, key=key[:100], required=False, state="received",
-                                     value={"value": value}))  # fmt: skip
-    _settle(case, request, items, found, reply, unclear, returned, fresh)
+        kept = {"value": value, "document": sources.get(key)}
+        if (short := key[:100]) in named:
+            named[short].value = kept
+            continue
+        named[short] = RequestItem(request_id=request.id, key=short, required=False, state="received", value=kept)
+        case.session.add(named[short])
+    set_aside = [
+        {"name": file.shown, "reason": problem_words(file.problem).in_(case.language)}
+        for file in files
+        if file.problem and file.arrival.name != REPLY and seen[file.arrival.name].item is None
+    ]
+    questions = record_contradictions(case) if request.kind == "information" else []
+    _settle(case, request, found, reply, unclear, returned, fresh, more=more, set_aside=set_aside, questions=questions)
 
 
 def _settle(
     case: Case,
     request: Request,
-    items: Sequence[process.Item],
     found: Assessment,
     reply: Reply,
     unclear: str,
     returned: Mapping[str, str],
     fresh: Sequence[Arrival],
+    *,
+    more: bool,
+    set_aside: Sequence[Mapping[str, str]],
+    questions: Sequence[str],
 ) -> None:
-    """Decide whether the request is answered, move the clock, write the receipt down, commit."""
+    """Decide whether the request is answered, move the clock, write the receipt down, commit.
+
+    With ``more`` to come nothing is decided yet: the last part of what lies there does that.
+    """
     missing = [row.key for row in case.items(request) if row.required and row.state != "received"]
     decided = not process.REQUESTS[request.kind].replies or (reply.reply is not None and not unclear)
     waited = case.calendar.between(request.asked, case.today)
-    if request.of == "client":
+    if request.of == "client" and not more:
         more_to_deliver = request.kind == "handover" and reply.reply != "accept"
         case.client_kept_us_waiting(request.stage, request.stage_round, waited, moves_promise=more_to_deliver)
-    if not missing and decided:
+    if more:
+        pass
+    elif not missing and decided:
         request.status, request.answered = "answered", case.today
         if reply.reply is not None:
             request.reply = {"reply": reply.reply, "message": reply.message, "items": reply.items}
@@ -207,7 +336,8 @@ def _settle(
     case.event(
         "received", key=f"received/{request.key}/{receipt}", request=request.key, unclear=unclear,
         received=[*found.received, *found.received_files], returned=returned, missing=missing,
-        unassigned=found.unassigned, complete=request.status == "answered",
+        unassigned=found.unassigned, complete=request.status == "answered", more=more, set_aside=list(set_aside),
+        questions=list(questions),
     )  # fmt: skip
     case.session.commit()
 
@@ -216,6 +346,16 @@ def asked_items(request: Request, case: Case) -> list[process.Item]:
     """Return the rows of what this request asked for."""
     rows = {item.key: item for item in process.REQUESTS[request.kind].items}
     return [rows.get(row.key) or item_named(row.key) for row in case.items(request)]
+
+
+def _assigning_reply(case: Case, request: Request) -> tuple[Reply, str]:
+    """Return, of a reply that waits for the last part of its files, only which file belongs to which item."""
+    files: dict[str, str] = {}
+    storage, path = case.office.storage, inbox(case, request.key) + REPLY
+    if storage.exists(path):
+        with contextlib.suppress(InvalidReply), storage.open(path) as stored:
+            files = parse_reply(stored.read(LONGEST + 1)).files
+    return Reply(answers={}, files=files, reply=None, message="", items=[], manifest={}), ""
 
 
 def _read_reply(
@@ -240,14 +380,20 @@ def _read_reply(
     return reply, ""
 
 
-def _keep(case: Case, folder: str, arrival: Arrival) -> Kept:
-    """Look at a file of the inbox and copy it to its final place: what was looked at is what is kept."""
+def _keep(case: Case, folder: str, arrival: Arrival, *, room: Room) -> Kept:
+    """Look at a file of the inbox and copy it to its final place: what was looked at is what is kept.
+
+    A file beyond a limit is not opened; it goes to quarantine once it is registered.
+    """
     storage, source = case.office.storage, inbox(case, folder) + arrival.name
     limits, answers, words = installed_limits(), dict[str, Any](), None
+    unread = None
     if arrival.size > limits.file_bytes:
-        verdict = Verdict("too_large", f"{arrival.size} bytes, more than {limits.file_bytes}", "")
-        path = _place(case, folder, arrival, quarantined=True)
-        storage.move(source, path)
+        unread = Verdict("too_large", f"{arrival.size} bytes, more than {limits.file_bytes}", "")
+    elif not room.take(arrival):
+        unread = Verdict("too_many_files", f"beyond {REQUEST_FILES} files or {REQUEST_BYTES} bytes of a request", "")
+    if unread is not None:
+        verdict, path = unread, _place(case, folder, arrival, quarantined=True)
         return Kept(arrival, _shown(arrival.name), path, verdict, None, {})
     with tempfile.TemporaryDirectory(prefix="arrival-") as temporary:
         copy = Path(temporary, "file")
@@ -295,7 +441,7 @@ def _file_away(case: Case, file: Kept, *, folder: str, stage: str, item: str) ->
     document = Document(
         engagement_id=case.id, key=key, version=previous.version + 1 if previous else 1, occasion=occasion,
         stage=stage, direction="received", number=None, path=file.path, sha256=arrival.sha256,
-        size=min(arrival.size, MOST_BYTES), media_type=_media_type(arrival, verdict), language=None,
+        size=arrival.size, media_type=_media_type(arrival, verdict), language=None,
         template_sha256=None, day=case.today,
     )  # fmt: skip
     case.session.add(document)
@@ -316,8 +462,18 @@ def _acknowledge(case: Case, request: Request) -> None:
         .where(Event.engagement_id == case.id, Event.kind == "received", Event.facts["request"].astext == request.key)
         .order_by(Event.id)
     )
+    received, set_aside, questions = list[str](), list[dict[str, str]](), list[str]()
     for receipt in receipts:
         facts = receipt.facts
+        received += facts["received"]
+        set_aside += facts.get("set_aside", [])
+        questions += facts.get("questions", [])
+        if facts.get("more"):
+            continue
+        told = {"received": [labels.get(key, key) for key in dict.fromkeys(received)],
+                "set_aside": set_aside[:NAMED_FILES], "set_aside_more": max(0, len(set_aside) - NAMED_FILES),
+                "questions": questions}  # fmt: skip
+        received, set_aside, questions = [], [], []
         if facts["unclear"]:
             post(case, "reply_unclear", receipt.key, request=request, stage=request.stage, reason=facts["unclear"])
             continue
@@ -326,9 +482,9 @@ def _acknowledge(case: Case, request: Request) -> None:
             continue  # what follows says it
         post(
             case, template, receipt.key, request=request, stage=request.stage,
-            received=[labels.get(key, key) for key in facts["received"]],
             missing=[{"label": labels.get(key, key), "reason": facts["returned"].get(key, "")}
                      for key in facts["missing"]],
+            **told,
         )  # fmt: skip
 
 
@@ -336,9 +492,14 @@ def take_loose_files(case: Case, folder: str, *, stage: str) -> None:
     """Take files of staff that answer no open request; a file named after a deliverable is its new version."""
     items = process.REQUESTS["delivery"].items
     nothing = Reply(answers={}, files={}, reply=None, message="", items=[], manifest={})
-    for arrival in _arrivals(case, folder):
-        if case.made_on(_occasion(folder, arrival)) is None:
-            item = item_of_file(arrival.name, items, nothing)
-            _file_away(case, _keep(case, folder, arrival), folder=folder, stage=stage, item=item or "unassigned")
-            case.session.commit()
-        case.office.storage.delete(inbox(case, folder) + arrival.name)
+    more = True
+    while more:  # nobody comes back for what staff put there before they confirm
+        drop = _arrivals(case, folder)
+        room, more = _room(case, folder), drop.more
+        for arrival in drop.arrivals:
+            if case.made_on(_occasion(folder, arrival)) is None:
+                item = item_of_file(arrival.name, items, nothing)
+                file = _keep(case, folder, arrival, room=room)
+                _file_away(case, file, folder=folder, stage=stage, item=item or "unassigned")
+                case.session.commit()
+        _clear(case, folder, drop.arrivals)

@@ -92,6 +92,12 @@ def sample_facts(language: Language) -> dict[str, Any]:
         "missing": [item.label.in_(language) for item in asked if item.key not in answers],
         "papers": [{"label": item.label.in_(language), "file": f"{item.label.in_(language)}.pdf",
                     "sha256": sha} for item in files],
+        "contradictions": [
+            {"label": "Vốn điều lệ", "where": "Phiếu tiếp nhận", "said": "5.000.000.000 đồng",
+             "source": "Phiếu tiếp nhận nhu cầu KHV-2026-0042.docx (số 1, SHA-256 9f86d081884c7d65)", "state": "Chưa rõ"},
+            {"label": "Vốn điều lệ", "where": "Phần trả lời", "said": "2.000.000.000 đồng",
+             "source": "Bảng câu hỏi.xlsx (số 7, SHA-256 9f86d081884c7d65)", "state": "Chưa rõ"},
+        ],
         "reasons": [
             {"item": t("Vốn điều lệ", "Charter capital"),
              "reason": t("Khai 20 tỷ đồng, đăng ký 2 tỷ đồng", "VND 20 billion stated, VND 2 billion registered")},
@@ -235,7 +241,7 @@ def bare_facts(language: Language) -> dict[str, Any]:
     for block in ("monitoring", "due", "terms", "promised", "promised_before", "contract", "appraisal", "meeting",
                   "visit", "delivered", "instalment", "model"):
         facts[block] = None
-    for listing in ("interests", "questions", "answers", "missing", "papers", "reasons", "timetable",
+    for listing in ("interests", "questions", "answers", "missing", "papers", "reasons", "contradictions", "timetable",
                     "deliverables", "changes"):
         facts[listing] = []
     for text in ("number", "referrer", "message"):

@@ -29,6 +29,10 @@ FILE_PROBLEMS: dict[str, Text] = {
                   "The file is empty. Please check it and send it again."),
     "too_large": Text("Tệp quá lớn. Quý khách vui lòng gửi tệp nhỏ hơn hoặc chia thành nhiều tệp.",
                       "The file is too large. Please send a smaller one, or split it into several."),
+    "too_many_files": Text("Mục này đã nhận quá nhiều tệp nên chúng tôi chưa mở tệp này. Quý khách vui lòng gộp những "
+                           "tài liệu cần thiết vào một tệp ZIP và báo cho người phụ trách hồ sơ.",
+                           "Too many files have come for this request, so we have not opened this one. Please put the "
+                           "documents that are needed into one ZIP archive and tell your contact person."),
     "not_what_it_says": Text("Nội dung tệp không đúng với đuôi tệp, không mở được. Quý khách vui lòng lưu lại đúng "
                              "định dạng rồi gửi lại.",
                              "The file is not of the kind that its name says and cannot be opened. Please save it in "
@@ -267,7 +271,8 @@ def _number(item: Item, value: Any) -> tuple[Any, Text | None]:
     return float(number), None
 
 
-def _words(problem: str | Text) -> Text:
+def problem_words(problem: str | Text) -> Text:
+    """Return what a client is told of a file's problem (a key of ``FILE_PROBLEMS``, or words already)."""
     if isinstance(problem, Text):
         return problem
     return FILE_PROBLEMS.get(problem, Text(problem, problem))
@@ -283,7 +288,7 @@ def _sort_files(rows: Mapping[str, Item], files: Sequence[FileSeen], found: Asse
             refused[item.key] = Text("Mục này cần câu trả lời bằng chữ, không phải tệp.",
                                      "This item needs an answer in words, not a file.")  # fmt: skip
         elif file.problem is not None:
-            refused[item.key] = _words(file.problem)
+            refused[item.key] = problem_words(file.problem)
         elif _ending(file.name) not in item.formats:
             formats = ", ".join(item.formats)
             refused[item.key] = Text(f"Tệp “{file.name}” không đúng định dạng; xin gửi lại dưới dạng {formats}.",

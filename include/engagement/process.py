@@ -134,7 +134,7 @@ INFORMATION_ITEMS: tuple[Item, ...] = (
                                      "Tax code as it stands in the registration certificate"), "text", "general",
          required=False),
     Item("registered_capital_vnd", Text("Vốn điều lệ ghi trên Giấy chứng nhận đăng ký kinh doanh",
-                                        "Charter capital as it stands in the registration certificate"), "number",
+                                        "Registered charter capital, as in the registration certificate"), "number",
          "general", required=False, unit="VND"),
     Item("founded_year", Text("Năm thành lập", "Year of founding"), "text", "general", required=False),
     Item("strategy", Text("Định hướng chiến lược", "Strategic direction"), "text", "strategy"),
