@@ -470,9 +470,12 @@ def _acknowledge(case: Case, request: Request) -> None:
         questions += facts.get("questions", [])
         if facts.get("more"):
             continue
-        told = {"received": [labels.get(key, key) for key in dict.fromkeys(received)],
-                "set_aside": set_aside[:NAMED_FILES], "set_aside_more": max(0, len(set_aside) - NAMED_FILES),
-                "questions": questions}  # fmt: skip
+        told: dict[str, Any] = {
+            "received": [labels.get(key, key) for key in dict.fromkeys(received)],
+            "set_aside": set_aside[:NAMED_FILES],
+            "set_aside_more": max(0, len(set_aside) - NAMED_FILES),
+            "questions": questions,
+        }
         received, set_aside, questions = [], [], []
         if facts["unclear"]:
             post(case, "reply_unclear", receipt.key, request=request, stage=request.stage, reason=facts["unclear"])

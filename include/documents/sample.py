@@ -94,7 +94,8 @@ def sample_facts(language: Language) -> dict[str, Any]:
                     "sha256": sha} for item in files],
         "contradictions": [
             {"label": "Vốn điều lệ", "where": "Phiếu tiếp nhận", "said": "5.000.000.000 đồng",
-             "source": "Phiếu tiếp nhận nhu cầu KHV-2026-0042.docx (số 1, SHA-256 9f86d081884c7d65)", "state": "Chưa rõ"},
+             "source": "Phiếu tiếp nhận nhu cầu KHV-2026-0042.docx (số 1, SHA-256 9f86d081884c7d65)",
+             "state": "Chưa rõ"},
             {"label": "Vốn điều lệ", "where": "Phần trả lời", "said": "2.000.000.000 đồng",
              "source": "Bảng câu hỏi.xlsx (số 7, SHA-256 9f86d081884c7d65)", "state": "Chưa rõ"},
         ],
