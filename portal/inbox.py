@@ -121,7 +121,8 @@ def _receipt_path(engagement_id: str, nonce: str) -> str:
 
 
 def _put(storage: Storage, folder: str, upload: Upload, *, nonce: str, file_bytes: int) -> tuple[Received, str]:
-    stored = safe_name(f"{upload.item}-{nonce}-{upload.name}" if upload.item else f"{nonce}-{upload.name}")
+    name = safe_name(upload.name)
+    stored = safe_name(f"{upload.item}-{nonce}-{name}" if upload.item else f"{nonce}-{name}")
     size, digest = 0, hashlib.sha256()
     with tempfile.TemporaryDirectory(prefix="upload-") as temporary:
         copy = Path(temporary, "file")
@@ -133,7 +134,7 @@ def _put(storage: Storage, folder: str, upload: Upload, *, nonce: str, file_byte
                 digest.update(piece)
                 file.write(piece)
         storage.put_file(folder + stored, copy, media_type=UNKNOWN)
-    return Received(upload.item, safe_name(upload.name), size, digest.hexdigest()), stored
+    return Received(upload.item, name, size, digest.hexdigest()), stored
 
 
 def _waiting(storage: Storage, folder: str) -> dict[str, Any]:

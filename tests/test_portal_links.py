@@ -58,7 +58,7 @@ def test_a_link_of_a_key_that_is_gone_is_refused() -> None:
         read_link(token(keys=(OLD,)), keys=[NEW])
 
 
-@pytest.mark.parametrize("place", range(0, len(token()), 7))
+@pytest.mark.parametrize("place", range(0, len(token()) - 1, 7))  # the last letter holds bits that say nothing
 def test_a_link_that_was_changed_anywhere_is_refused(place: int) -> None:
     good = token()
     changed = good[:place] + ("A" if good[place] != "A" else "B") + good[place + 1 :]

@@ -18,7 +18,7 @@ from include.casework import handover
 from include.casework.facts import document_facts
 from include.documents.render import template_path
 from include.engagement import process
-from include.engagement.money import amount_in_words
+from include.engagement.money import amount_in_words, with_unit
 from include.engagement.process import Language
 from tests.firm import ANSWERS, BAD, GOOD, PAPERS, PDF, Firm
 
@@ -136,18 +136,20 @@ def _other_language(language: Language, texts: dict[str, str]) -> list[str]:
 
 
 def _sums_that_differ(language: Language, texts: dict[str, str]) -> list[str]:
-    unit = {"vi": "đồng", "en": "VND"}[language]
-    instalments = ("100.650.000", "83.875.000", "50.325.000")
+    def written(amount: int) -> str:
+        return with_unit(amount, language)
+
+    instalments = (100_650_000, 83_875_000, 50_325_000)
     words = {"vi": "Ba trăm ba mươi lăm triệu năm trăm nghìn đồng",
              "en": "Three hundred and thirty-five million five hundred thousand Vietnamese dong"}[language]
     found = []
     for name in ("quote-v2", "contract-v1", "contract_appendix-v1", "liquidation_minutes-v1"):
-        for sum_ in ("305.000.000", "30.500.000", "335.500.000", *instalments):
-            if f"{sum_} {unit}" not in texts[name]:
-                found.append(f"{name}: {sum_}")
+        for amount in (305_000_000, 30_500_000, 335_500_000, *instalments):
+            if written(amount) not in texts[name]:
+                found.append(f"{name}: {amount}")
         if words not in texts[name]:
             found.append(f"{name}: {words}")
-    for part in ("100.650.000", "335.500.000", "01/2027/HĐ-KHV"):
+    for part in (written(100_650_000), written(335_500_000), "01/2027/HĐ-KHV"):
         if part not in texts["payment_request-v1"]:
             found.append(f"payment_request: {part}")
     return found
