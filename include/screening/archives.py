@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 import itertools
+import re
 import stat
 import struct
 import tempfile
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from include.engagement.text import BIDI
 from include.screening.content import Watch, kind_of, refuse_program
 from include.screening.limits import MEBIBYTE, Limits
 from include.screening.office import Office
@@ -22,6 +25,9 @@ _CHUNK = 1 << 16
 _DIRECTORY_BYTES = 4 * MEBIBYTE  # the list of what is packed: read as a whole before anything else
 _END_BYTES = 22 + 65_535
 _STORED, _DEFLATED = 0, 8
+_LONGEST_NAME = 255  # characters of one name, in Windows and most file systems
+# Windows opens the device whatever ending follows.
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])[ .]*(?:\.|$)", re.IGNORECASE)
 _OLE_PACKAGE = "\x01Ole10Native".encode("utf-16-le")
 
 
@@ -117,7 +123,8 @@ def _refuse_layout(file: BinaryIO, entries: list[zipfile.ZipInfo]) -> None:
     for entry, following in itertools.pairwise(placed):
         if entry.header_offset + 30 + len(entry.orig_filename) + entry.compress_size > following.header_offset:
             raise Refused("unpacks_too_large", "parts of an archive that share the same bytes")
-    names = {entry.orig_filename.replace("\\", "/").lower() for entry in entries}
+    # Names that a Mac writes in its own form of Unicode are one name where they are unpacked.
+    names = {unicodedata.normalize("NFC", entry.filename.replace("\\", "/").casefold()) for entry in entries}
     if len(names) < len(entries):
         raise Refused("damaged", "parts of an archive under the same name")
 
@@ -126,6 +133,10 @@ def _refuse_name(entry: zipfile.ZipInfo) -> None:
     name = entry.orig_filename.replace("\\", "/")
     if name.startswith("/") or name[1:2] == ":" or ".." in name.split("/") or "\0" in name:
         raise Refused("unsafe_names", "a part that would be unpacked outside its folder")
+    if any(character in BIDI or unicodedata.category(character) == "Cc" for character in name):
+        raise Refused("unsafe_names", "a part whose name shows otherwise than it is")
+    if any(len(segment) > _LONGEST_NAME or _DEVICE.match(segment) for segment in name.split("/")):
+        raise Refused("unsafe_names", "a part that cannot be unpacked under its name")
     if stat.S_ISLNK(entry.external_attr >> 16):
         raise Refused("unsafe_names", "a part that is a link")
 

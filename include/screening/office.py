@@ -16,6 +16,7 @@ _REFERENCE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 _ELSEWHERE = re.compile(r"\s*(?:https?:|ftp:|mhtml:|ms-|\\\\|//|file:/{0,3}(?:\\\\|//)|file://[^/])", re.IGNORECASE)
 _DDE = re.compile(r"\bDDE(?:AUTO)?\b", re.IGNORECASE)
 _FIELDS_LENGTH = 100_000  # characters of field codes that are looked at
+_XML_ENDINGS = (".xml", ".rels", ".svg")
 _WORD = "wordprocessingml.document.main+xml"
 _EXCEL = "spreadsheetml.sheet.main+xml"
 _LOADED = ("/attachedtemplate", "/oleobject", "/frame", "/subdocument", "/externallinkpath/dde")
@@ -51,9 +52,55 @@ class Office:
             return "docx"
         return "xlsx" if any(each.endswith(_EXCEL) for each in self.types) else "office"
 
-    def reader(self, name: str) -> Part | None:
+    def see_placed(self, place: str, content_type: str) -> None:
+        """Raise Refused where XML would be read under a name (or ending) by which it is not looked at here."""
+        if content_type.lower().endswith(("+xml", "/xml")) and not place.lower().endswith(_XML_ENDINGS):
+            raise Refused("not_what_it_says", f"XML in a part that ends in {place[-20:]!r}")
+
+    def reader(self, name: str) -> Part | Drawing | None:
         """Return what reads a part of this name, None for parts that are no XML."""
+        if name.lower().endswith(".svg"):
+            return Drawing()
         return Part(self) if name.lower().endswith((".xml", ".rels")) else None
+
+
+class Drawing:
+    """An SVG drawing, read in pieces: nothing in it runs, nothing is declared."""
+
+    def __init__(self) -> None:
+        self._parser = expat.ParserCreate()
+        self._parser.StartElementHandler = self._start
+        self._parser.StartDoctypeDeclHandler = self._document_type
+        self._parser.EntityDeclHandler = self._entity
+
+    def see(self, chunk: bytes) -> None:
+        """Take the next piece; raises Refused."""
+        self._parse(chunk, False)
+
+    def close(self) -> None:
+        """Say that this was all; raises Refused for a drawing that breaks off."""
+        self._parse(b"", True)
+
+    def _parse(self, chunk: bytes, final: bool) -> None:
+        try:
+            self._parser.Parse(chunk, final)
+        except expat.ExpatError as error:
+            raise Refused("damaged", "a drawing that cannot be read") from error
+
+    def _document_type(self, name: str, system: str | None, public: str | None, internal: int) -> None:
+        # Drawing programs name the document type of SVG, which declares nothing by itself and is not fetched.
+        if internal:
+            raise Refused("xml_declarations", "a drawing with declarations of its own")
+
+    def _entity(self, *_: object) -> None:
+        raise Refused("xml_declarations", "a drawing with entities")
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        if name.rpartition(":")[2].lower() in ("script", "foreignobject", "iframe"):
+            raise Refused("program", "a drawing with a script")
+        for key, value in attributes.items():
+            if key.lower().startswith("on") or "".join(value.split()).lower().startswith("javascript:"):
+                raise Refused("program", "a drawing with a script")
 
 
 class Part:
@@ -99,7 +146,9 @@ class Part:
         elif local == "worksheet":
             self._sheet = True
         elif local in ("Override", "Default"):
-            self._office.see_type(attributes.get("ContentType", ""))
+            kind = attributes.get("ContentType", "")
+            self._office.see_type(kind)
+            self._office.see_placed(attributes.get("PartName") or "." + attributes.get("Extension", ""), kind)
         elif local == "Relationship":
             self._refuse_loaded(attributes)
         elif local == "ddeLink":
