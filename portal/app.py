@@ -15,7 +15,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from itsdangerous import BadData, URLSafeTimedSerializer
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -28,7 +29,7 @@ from include import clock
 from include.engagement import dates
 from include.engagement.items import SCALES
 from include.engagement.money import format_vnd
-from include.engagement.process import Language
+from include.engagement.process import THEMES, Language
 from include.portal_links import BadLink, ExpiredLink, Link, read_link
 from include.register.session import make_engine, sessions
 from include.settings import Settings
@@ -78,7 +79,7 @@ def create_app(settings: Settings, limits: Limits | None = None, *, documented: 
     html: dict[str, Any] = {"response_class": HTMLResponse}
     failures: dict[int | str, Any] = {status: {"content": {"text/html": {}}} for status in
                                       (400, 404, 408, 409, 410, 413, 422, 429, 503)}  # fmt: skip
-    app.get("/health", responses={503: {}})(portal.health)
+    app.get("/health", responses={503: {}}, response_class=PlainTextResponse)(portal.health)
     app.get("/r/{token}", responses=failures, **html)(portal.page)
     app.post("/r/{token}", responses=failures | {303: {}}, status_code=303, **html)(portal.post)
     app.get("/r/{token}/receipt/{nonce}", responses=failures, **html)(portal.receipt)
@@ -86,6 +87,7 @@ def create_app(settings: Settings, limits: Limits | None = None, *, documented: 
     app.post("/r/{token}/new-link", responses=failures, **html)(portal.new_link)
     app.exception_handler(_NewLinkOffered)(portal.offer_new_link)
     app.exception_handler(HTTPException)(portal.failure)
+    app.exception_handler(RequestValidationError)(portal.not_there)
     app.exception_handler(StorageError)(portal.storage_failed)
     app.exception_handler(Exception)(portal.broken)
     return app
@@ -129,8 +131,8 @@ class _Portal:
             self._storage.exists("portal/health")
         except Exception as error:  # whatever it is, the portal is not well
             log.warning("not healthy: %s", type(error).__name__)
-            return Response("not healthy", 503, media_type="text/plain")
-        return Response("ok", media_type="text/plain")
+            return PlainTextResponse("not healthy", 503)
+        return PlainTextResponse("ok")
 
     def page(self, request: Request, token: str) -> Response:
         """Show a request."""
@@ -202,6 +204,10 @@ class _Portal:
                                 error.status_code)  # fmt: skip
         response.headers.update(error.headers or {})
         return response
+
+    def not_there(self, request: Request, error: Exception) -> Response:
+        """Say that an address with something else in it than what belongs there leads nowhere."""
+        return self.failure(request, HTTPException(404))
 
     def storage_failed(self, request: Request, error: Exception) -> Response:
         """Ask the client to come again: nothing was acknowledged."""
@@ -286,7 +292,7 @@ class _Portal:
         return self._html(
             "request.html", seen.language, status=status, seen=seen, token=token, nonce=nonce, typed=typed,
             wrong={name: said.get(problem, problem) for name, problem in wrong.items()}, had_files=had_files,
-            documents=shown_documents(seen), scales=SCALES, answer=ANSWER, file=FILE, other=OTHER,
+            documents=shown_documents(seen), scales=SCALES, themes=THEMES, answer=ANSWER, file=FILE, other=OTHER,
             most_mb=self.limits.file_bytes // 1024 // 1024,
             being_read=seen.status == "open" and waits_to_be_read(self._storage, seen.engagement_id, seen.key),
         )  # fmt: skip

@@ -111,7 +111,8 @@ def _items(session: Session, request: Request) -> list[AskedItem]:
         value = (item.value or {}).get("value")
         items.append(AskedItem(rows.get(key) or item_named(key), item.required, item.state, item.reason or "",
                                "" if value is None else str(value)))  # fmt: skip
-    return items
+    themes = list(process.THEMES)
+    return sorted(items, key=lambda item: themes.index(item.row.theme))
 
 
 def _stages(session: Session, engagement: Engagement, language: Language) -> list[StageSeen]:
