@@ -221,7 +221,7 @@ def test_a_refusal_names_amounts_as_people_do(firm: Firm, tmp_path: Path) -> Non
     firm.refuse()
     folder = tmp_path / "engagements"
     letter = text_of(next(folder.rglob("refusal_letter-v1.docx")).read_bytes())
-    dossier = text_of(next(folder.rglob("accuracy_dossier-v1.docx")).read_bytes())
+    dossier = text_of(next(folder.rglob("accuracy_dossier-v2.docx")).read_bytes())
     assert "Charter capital" in letter and "Vốn điều lệ" in dossier and "☒ Từ chối dịch vụ" in dossier
     assert "Báo cáo tài chính.pdf" in dossier and not STORED_NAME.search(dossier)
 
