@@ -41,10 +41,12 @@ def plan_figures(xlsx_with_values: bytes, language: Language) -> dict[str, Any]:
     """Return the figures of a financial model as a business plan shows them; raises as ``model_figures``.
 
     ``by_year``: a row a year (title, revenue, ebitda, net, cash, service, dscr), ``results``: title and value, the NPV
-    of each scenario last; ``notes``; ``charts``: pictures.
+    of each scenario last; ``notes``; ``charts``: pictures. A model that lacks an input has notes alone.
     """
     figures = model_figures(xlsx_with_values, language)
     scenario = {"vi": "NPV, kịch bản", "en": "NPV, scenario"}[language]
+    if all(value is None for value in figures["numbers"]["revenue"]):
+        return {"by_year": [], "results": [], "notes": figures["notes"], "charts": []}
     return {
         "by_year": [
             {"title": year, **{key: row["values"][n] for key, row in zip(_ROWS, figures["rows"], strict=True)}}

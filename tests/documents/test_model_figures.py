@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 
+import docx
 import pytest
 from openpyxl import load_workbook
 
 from include.documents.cached_values import with_cached_values
 from include.documents.libreoffice import find_libreoffice
-from include.documents.model_figures import model_figures
+from include.documents.model_figures import model_figures, plan_figures
 from include.documents.render import render
 from include.documents.sample import bare_facts, sample_facts
 from tests.documents.workbook_reading import needs_libreoffice
@@ -101,3 +102,13 @@ def test_years_without_debt_lack_nothing() -> None:
     rows = model_figures(_model(longer, "vi"), "vi")["rows"]
     assert rows[-1]["values"][-1] == "–"
     assert "chưa có số liệu" not in rows[-1]["values"]
+
+
+def test_a_plan_shows_notes_instead_of_a_table_of_gaps() -> None:
+    shown = plan_figures(_model(bare_facts, "vi"), "vi")
+    assert (shown["by_year"], shown["results"], shown["charts"]) == ([], [], [])
+    assert any("Thiếu số liệu" in note for note in shown["notes"])
+    facts = bare_facts("vi") | {"model": shown}
+    text = "\n".join(p.text for p in docx.Document(io.BytesIO(render("business_plan", language="vi", facts=facts).data))
+                     .paragraphs)
+    assert "Thiếu số liệu" in text and "Kết quả của mô hình tài chính theo năm" not in text
