@@ -27,6 +27,7 @@ def up() -> int:
         with stack:
             print(
                 f"Airflow       {stack.api_url} ({time.monotonic() - began:.0f} s)\n"
+                f"Portal        {stack.portal_url} (clients come by the links in their mails)\n"
                 f"Mail catcher  {stack.catcher_url} (SMTP on port {stack.ports.smtp})\n"
                 f"Storage       {stack.storage}\n"
                 f"Passwords     {stack.passwords_file}\n"

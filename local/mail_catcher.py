@@ -140,7 +140,10 @@ table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.35rem .
 vertical-align:top}pre{white-space:pre-wrap;background:#f6f6f6;padding:1rem}iframe{width:100%;height:46rem;
 border:1px solid #ddd;background:#fff}small{color:#666}summary{cursor:pointer;padding:.5rem 0}"""
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; base-uri 'none'; form-action 'none'"
-MAIL_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'"
+# A link in a mail opens in a window of its own: pages refuse to be shown inside of others.
+SANDBOX = "allow-popups allow-popups-to-escape-sandbox"
+NEW_WINDOW = "<base target=_blank>"
+MAIL_POLICY = f"sandbox {SANDBOX}; default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'"
 
 
 class _Page(BaseHTTPRequestHandler):
@@ -170,7 +173,7 @@ class _Page(BaseHTTPRequestHandler):
             part = self.mails.message(name).get_body(("html",))
             if part is None:
                 raise KeyError(name)
-            self._send(str(part.get_content()), content_policy=MAIL_POLICY)
+            self._send(NEW_WINDOW.join(_at_head(str(part.get_content()))), content_policy=MAIL_POLICY)
         elif rest == ["source"]:
             self._send_file(self.mails.source(name), f"{name}.eml")
         elif len(rest) == 1:
@@ -209,7 +212,7 @@ class _Page(BaseHTTPRequestHandler):
         body += f"<ul>{files}</ul>" if files else ""
         plain, formatted = message.get_body(("plain",)), message.get_body(("html",))
         if formatted:
-            body += f"<iframe sandbox src='/{quote(name)}/html' title='Nội dung thư'></iframe>"
+            body += f"<iframe sandbox='{SANDBOX}' src='/{quote(name)}/html' title='Nội dung thư'></iframe>"
         if plain:
             body += f"<details{' open' if formatted is None else ''}><summary>Bản chữ thường</summary>"
             body += f"<pre>{html.escape(str(plain.get_content()))}</pre></details>"
@@ -245,6 +248,12 @@ class _Page(BaseHTTPRequestHandler):
 def _document(title: str, body: str) -> str:
     head = f"<!doctype html><html lang=vi><meta charset=utf-8><title>{html.escape(title)}</title><style>{STYLE}</style>"
     return f"{head}<h1>{html.escape(title)}</h1>{body}"
+
+
+def _at_head(page: str) -> tuple[str, str]:
+    """Return a page in two parts, between which what belongs into its head may stand."""
+    before, tag, after = page.partition("<head>")
+    return (before + tag, after) if tag else ("", page)
 
 
 def _text(value: object) -> str:

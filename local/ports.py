@@ -16,21 +16,22 @@ class PortInUse(Exception):
 
 @dataclass(frozen=True)
 class Ports:
-    """Where the parts of a stack answer: Airflow's API and UI, the mail catcher's page, the mail catcher's SMTP."""
+    """Where the parts of a stack answer: Airflow's API and UI, the mail catcher's page, its SMTP, the portal."""
 
     api: int = 8080
     catcher: int = 8025
     smtp: int = 1025
+    portal: int = 8090
 
     @classmethod
     def from_environment(cls) -> Ports:
-        """Return the usual ports, or three in a row from PORT_BASE. Raises ValueError if that is no port."""
+        """Return the usual ports, or four in a row from PORT_BASE. Raises ValueError if that is no port."""
         base = os.environ.get("PORT_BASE", "").strip()
         if not base:
             return cls()
-        if not (base.isascii() and base.isdigit()) or not 1024 <= int(base) <= 65533:
-            raise ValueError(f"PORT_BASE must be a number from 1024 to 65533, not {base!r}.")
-        return cls(int(base), int(base) + 1, int(base) + 2)
+        if not (base.isascii() and base.isdigit()) or not 1024 <= int(base) <= 65532:
+            raise ValueError(f"PORT_BASE must be a number from 1024 to 65532, not {base!r}.")
+        return cls(*range(int(base), int(base) + len(fields(cls))))
 
     @classmethod
     def free(cls) -> Ports:
@@ -53,5 +54,5 @@ class Ports:
                     other = 18080 if port < 18080 else 28080
                     raise PortInUse(
                         f"Port {port} ({field.name}) is in use: stop what uses it, or choose others with PORT_BASE, "
-                        f"for example PORT_BASE={other} (takes {other}, {other + 1} and {other + 2})."
+                        f"for example PORT_BASE={other} (takes {other} to {other + 3})."
                     ) from error

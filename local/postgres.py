@@ -66,9 +66,9 @@ class Postgres:
             shutil.rmtree(self._sockets, ignore_errors=True)
         self._sockets = None
 
-    def url(self, database: str) -> str:
-        """Return SQLAlchemy's URL of a database, for psycopg2."""
-        return f"postgresql+psycopg2://{SUPERUSER}@/{database}?host={quote(str(self._socket_folder()), safe='/')}"
+    def url(self, database: str, *, role: str = SUPERUSER) -> str:
+        """Return SQLAlchemy's URL of a database for a role, for psycopg2."""
+        return f"postgresql+psycopg2://{role}@/{database}?host={quote(str(self._socket_folder()), safe='/')}"
 
     def create_database(self, name: str, *, template: str | None = None) -> None:
         """Create a database, as a copy of ``template`` if given; nothing happens when it is there already."""
@@ -85,6 +85,24 @@ class Postgres:
         """Drop a database, ending whoever is still connected to it."""
         with _connection(self._socket_folder()) as cursor:
             cursor.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+    def add_reader(self, role: str, database: str) -> None:
+        """Let ``role`` read the tables that ``database`` has now, and do nothing else, there or in another database.
+
+        The role is made when it is not there.
+        """
+        with _connection(self._socket_folder()) as cursor:
+            cursor.execute("select 1 from pg_roles where rolname = %s", (role,))
+            if not cursor.fetchone():
+                cursor.execute(sql.SQL("create role {} login").format(sql.Identifier(role)))
+            cursor.execute("select datname from pg_database")
+            for (each,) in cursor.fetchall():
+                cursor.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(each)))
+            cursor.execute(
+                sql.SQL("grant connect on database {} to {}").format(sql.Identifier(database), sql.Identifier(role))
+            )
+        with _connection(self._socket_folder(), database) as cursor:
+            cursor.execute(sql.SQL("grant select on all tables in schema public to {}").format(sql.Identifier(role)))
 
     def note(self, database: str) -> str:
         """Return what ``set_note`` kept beside a database; empty: nothing."""
@@ -175,13 +193,14 @@ class Postgres:
 
 
 class _connection:
-    """A cursor on the server's own database, outside of any transaction."""
+    """A cursor on a database (default: the server's own), outside of any transaction."""
 
-    def __init__(self, sockets: Path) -> None:
+    def __init__(self, sockets: Path, database: str = "postgres") -> None:
         self._sockets = sockets
+        self._database = database
 
     def __enter__(self) -> psycopg2.extensions.cursor:
-        self._connection = psycopg2.connect(host=str(self._sockets), user=SUPERUSER, dbname="postgres")
+        self._connection = psycopg2.connect(host=str(self._sockets), user=SUPERUSER, dbname=self._database)
         self._connection.autocommit = True
         return self._connection.cursor()
 

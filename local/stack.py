@@ -1,4 +1,4 @@
-"""The whole installation on one machine: databases, Airflow's processes, storage, mail catcher.
+"""The whole installation on one machine: databases, Airflow's processes, the clients' portal, storage, mail catcher.
 
 Everything lives in one data folder and answers on 127.0.0.1 only. ``python -m local up`` runs it until Ctrl-C.
 """
@@ -40,6 +40,8 @@ AIRFLOW_CONFIG = ROOT / "local" / "airflow_config"
 NEEDED_BYTES = 500_000_000
 PREPARATION_SECONDS = 300.0
 API_SECONDS = 180.0
+PORTAL_SECONDS = 60.0
+PORTAL_ROLE = "portal"  # reads the register and nothing else
 ENVIRONMENT_FILE = "environment.json"
 
 
@@ -81,6 +83,12 @@ class Stack:
     def catcher_url(self) -> str:
         """Where the mail catcher's page answers."""
         return f"http://{HOST}:{self.ports.catcher}"
+
+    @property
+    def portal_url(self) -> str:
+        """Where clients reach the portal: ENGAGEMENT_PORTAL_PUBLIC_URL where a proxy stands before it."""
+        here = f"http://{HOST}:{self.ports.portal}"
+        return here if self.rehearsal else os.environ.get("ENGAGEMENT_PORTAL_PUBLIC_URL", "").strip() or here
 
     @property
     def metadata_url(self) -> str:
@@ -147,11 +155,26 @@ class Stack:
             **self._airflow(),
         }
 
+    def portal_environment(self) -> dict[str, str]:
+        """Return the portal's environment: nothing of Airflow's, no mail, and of the databases the register to read."""
+        engagement = self._engagement() | {
+            "ENGAGEMENT_REGISTER_URL": self._postgres.url("register", role=PORTAL_ROLE),
+            "ENGAGEMENT_PORTAL_HOST": HOST,
+            "ENGAGEMENT_PORTAL_PORT": str(self.ports.portal),
+        }
+        del engagement["ENGAGEMENT_MAIL_RECORD"]
+        kept = {name: os.environ[name] for name in _PORTAL_KEEPS if name in os.environ}
+        if self.rehearsal:
+            kept.pop("ENGAGEMENT_PRODUCTION", None)
+        return {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **kept, **engagement}
+
     def _engagement(self) -> dict[str, str]:
         return {
             "ENGAGEMENT_REGISTER_URL": self.register_url,
             "ENGAGEMENT_STORAGE_URL": self.storage.as_uri(),
             "ENGAGEMENT_MAIL_RECORD": self.mails.as_uri(),
+            "ENGAGEMENT_PORTAL_PUBLIC_URL": self.portal_url,
+            "ENGAGEMENT_PORTAL_KEYS": self._secret("portal-links"),
             "ENGAGEMENT_INBOX_POLL_SECONDS": "0.3" if self.rehearsal else "1",
             "ENGAGEMENT_INBOX_SETTLE_SECONDS": "2",
             **({"ENGAGEMENT_REHEARSAL": "1"} if self.rehearsal else {}),
@@ -218,14 +241,17 @@ class Stack:
         for database in ("airflow", "register"):
             self._postgres.create_database(database)
         self._prepare()
+        self._postgres.add_reader(PORTAL_ROLE, "register")
+        self._launch("portal", "-m", "portal", env=self.portal_environment())
         ports = ("--smtp-port", str(self.ports.smtp), "--page-port", str(self.ports.catcher))
         self._launch("mail-catcher", "-m", "local.mail_catcher", str(self.mails), *ports)
         self._launch("api-server", "-m", "airflow", "api-server", "--host", HOST, "--port", str(self.ports.api))
         self._launch("dag-processor", "-m", "airflow", "dag-processor")
         # Their log servers would listen on every address; the API server reads the same log folder.
-        self._launch("scheduler", "-m", "airflow", "scheduler", "--skip-serve-logs", path=AIRFLOW_CONFIG)
+        self._launch("scheduler", "-m", "airflow", "scheduler", "--skip-serve-logs", env=self._scheduler_environment())
         self._launch("triggerer", "-m", "airflow", "triggerer", "--skip-serve-logs")
-        self._await_api()
+        self._await("portal", f"http://{HOST}:{self.ports.portal}/health", PORTAL_SECONDS)
+        self._await("api-server", f"{self.api_url}/api/v2/monitor/health", API_SECONDS)
         _write_private(self.data / ENVIRONMENT_FILE, json.dumps(self.environment(), indent=1))
 
     def _make_folders(self) -> None:
@@ -262,31 +288,32 @@ class Stack:
             raise StackError(f"The databases could not be brought up to date; see {self._log('preparation')}.")
         self._postgres.set_note("airflow", wanted)
 
-    def _launch(self, name: str, *arguments: str, path: Path | None = None) -> None:
-        """Start a process in the installation's environment; ``path`` is a further folder of modules for it."""
+    def _scheduler_environment(self) -> dict[str, str]:
+        env = self.environment()
+        return env | {"PYTHONPATH": os.pathsep.join((env["PYTHONPATH"], str(AIRFLOW_CONFIG)))}
+
+    def _launch(self, name: str, *arguments: str, env: dict[str, str] | None = None) -> None:
+        """Start a process, in the installation's environment if it is given none of its own."""
         log = self._log(name)
         if log.exists():
             log.replace(log.with_suffix(".previous.log"))
-        env = self.environment()
-        if path is not None:
-            env["PYTHONPATH"] = os.pathsep.join((env["PYTHONPATH"], str(path)))
-        self._keeper.start(name, [sys.executable, *arguments], env=env, cwd=ROOT, log=log)
+        self._keeper.start(name, [sys.executable, *arguments], env=env or self.environment(), cwd=ROOT, log=log)
 
     def _log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
 
-    def _await_api(self) -> None:
-        deadline = time.monotonic() + API_SECONDS
+    def _await(self, name: str, url: str, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         while True:
             self.check()
             try:
-                with opener.open(f"{self.api_url}/api/v2/monitor/health", timeout=5):
+                with opener.open(url, timeout=5):
                     return
             except (OSError, urllib.error.URLError):
                 if time.monotonic() > deadline:
                     raise StackError(
-                        f"Airflow's API did not answer within {API_SECONDS:.0f} seconds; see {self._log('api-server')}."
+                        f"{name} did not answer within {seconds:.0f} seconds; see {self._log(name)}."
                     ) from None
                 time.sleep(0.2)
 
@@ -298,6 +325,8 @@ class Stack:
 
 
 _DROPPED = frozenset({"PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONSTARTUP", "DATABASE_URL"})
+_PORTAL_KEEPS = ("LANG", "LC_ALL", "TZ", "TMPDIR", "ENGAGEMENT_FIRM_FILE", "ENGAGEMENT_MAX_FILE_BYTES",
+                 "ENGAGEMENT_PRODUCTION")  # fmt: skip
 
 
 def running_environment(data: Path) -> dict[str, str]:

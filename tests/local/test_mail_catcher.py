@@ -113,9 +113,16 @@ def test_a_mail_cannot_run_scripts_or_fetch_from_elsewhere(running: Running) -> 
     running.send(letter(subject="<img src=x>").as_bytes())
     name = running.kept()[0].stem
     policy = running.get(f"/{name}/html").headers["content-security-policy"]
-    assert policy.startswith("sandbox; default-src 'none'")
+    assert policy.startswith("sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'")
     assert "script-src" not in policy and "allow-scripts" not in policy
     assert "<img src=x>" not in running.get("/").text + running.get(f"/{name}").text
+
+
+def test_a_link_in_a_mail_opens_in_a_window_of_its_own(running: Running) -> None:
+    running.send(letter().as_bytes())
+    name = running.kept()[0].stem
+    assert "<base target=_blank>" in running.get(f"/{name}/html").text
+    assert "<iframe sandbox='allow-popups allow-popups-to-escape-sandbox'" in running.get(f"/{name}").text
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/../secrets/passwords.json", "/%2e%2e%2flock", "/000001-none/7"])

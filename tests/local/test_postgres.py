@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from local.postgres import Postgres, PostgresError
 
@@ -59,3 +60,25 @@ def test_a_note_stays_with_its_database(postgres: Postgres) -> None:
     postgres.drop_database("noted")
     postgres.create_database("noted")
     assert postgres.note("noted") == ""
+
+
+def test_a_reader_reads_one_database_and_changes_nothing(tmp_path: Path) -> None:
+    server = Postgres(tmp_path / "data", durable=False)
+    server.start()
+    for name in ("kho", "kho_khac"):
+        server.create_database(name)
+        with create_engine(server.url(name)).begin() as connection:
+            connection.execute(text("create table t as select 1 as x"))
+    for _ in range(2):
+        server.add_reader("khach", "kho")
+    mine = create_engine(server.url("kho", role="khach"))
+    with mine.connect() as connection:
+        assert connection.execute(text("select x from t")).scalar() == 1
+    for statement in ("update t set x = 2", "delete from t", "truncate t", "drop table t", "alter table t add y text",
+                      "create table u (x text)", "create temporary table u (x text)"):
+        with mine.connect() as connection, pytest.raises(ProgrammingError, match=r"permission denied|must be owner"):
+            connection.execute(text(statement))
+    for other in ("kho_khac", "postgres"):
+        with pytest.raises(OperationalError, match="permission denied"):
+            create_engine(server.url(other, role="khach")).connect()
+    server.stop()

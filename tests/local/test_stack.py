@@ -11,12 +11,13 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from local.airflow_api import AirflowApi, ApiError, Conflict, NotFound
 from local.keeper import Keeper, descendants
@@ -31,7 +32,7 @@ from pathlib import Path
 from local.stack import Stack
 stack = Stack(Path(sys.argv[1]), rehearsal=True)
 stack.start()
-print(stack.keeper_pid, stack.ports.api, stack.ports.catcher, stack.ports.smtp, flush=True)
+print(stack.keeper_pid, stack.ports.api, stack.ports.catcher, stack.ports.smtp, stack.ports.portal, flush=True)
 time.sleep(600)
 """
 
@@ -116,6 +117,33 @@ def test_the_mail_catcher_is_part_of_it(stack: Stack) -> None:
     assert [path.name for path in stack.mails.glob("*.eml")] == ["000001-1@x.eml"]
 
 
+def test_the_portal_answers_with_nothing_of_airflows_in_its_hands(stack: Stack) -> None:
+    assert stack.keeper_pid is not None
+    [portal] = [pid for pid in descendants(stack.keeper_pid) if b"\0-m\0portal\0" in cmdline(pid)]
+    held = Path(f"/proc/{portal}/environ").read_text().split("\0")
+    assert not [entry for entry in held if entry.startswith(("AIRFLOW", "_AIRFLOW"))]
+    secrets = {(stack.data / "secrets" / name).read_text() for name in ("fernet", "session", "jwt")}
+    assert not [entry for entry in held for secret in secrets if secret in entry]
+    assert answers(stack.ports.portal)
+
+
+def test_the_portals_role_enters_the_register_only_and_changes_nothing_there(stack: Stack) -> None:
+    url = stack.portal_environment()["ENGAGEMENT_REGISTER_URL"]
+    with create_engine(url).connect() as connection:
+        assert connection.execute(text("select count(*) from engagement")).scalar() == 0
+    for statement in ("delete from engagement", "update installation set id = 1", "create table mine (x text)",
+                      "insert into number_series values ('x', 2026, 1)", "create temporary table mine (x text)"):
+        with create_engine(url).connect() as connection, pytest.raises(ProgrammingError, match="permission denied"):
+            connection.execute(text(statement))
+    for database in ("airflow", "postgres"):
+        with pytest.raises(OperationalError, match="permission denied"):
+            create_engine(url.replace("/register?", f"/{database}?")).connect()
+
+
+def cmdline(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
 def test_settings_of_another_airflow_do_not_leak_in(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__LOAD_EXAMPLES", "True")
     monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS", "True")
@@ -156,7 +184,7 @@ def neighbour(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Stopped
 def test_a_stopped_stack_leaves_nothing_behind(neighbour: Stopped) -> None:
     assert len(neighbour.pids) > 10
     assert not any(Path(f"/proc/{pid}").exists() for pid in neighbour.pids)
-    assert not any(map(answers, (neighbour.ports.api, neighbour.ports.catcher, neighbour.ports.smtp)))
+    assert not any(map(answers, astuple(neighbour.ports)))
     with pytest.raises(StackError, match="make up"):
         running_environment(neighbour.data)
 
@@ -202,7 +230,7 @@ def test_a_port_in_use_is_told_in_one_sentence_and_nothing_stays(tmp_path: Path)
         taken.bind((HOST, 0))
         taken.listen()
         free = Ports.free()
-        stack = Stack(tmp_path, ports=Ports(free.api, taken.getsockname()[1], free.smtp))
+        stack = Stack(tmp_path, ports=Ports(free.api, taken.getsockname()[1], free.smtp, free.portal))
         with pytest.raises(StackError, match=rf"^Port {stack.ports.catcher} \(catcher\) is in use: [^\n]*PORT_BASE="):
             stack.start()
     assert stack.keeper_pid is None
@@ -221,7 +249,7 @@ def test_a_full_disk_is_told_in_one_sentence(tmp_path: Path, monkeypatch: pytest
 
 def test_a_part_that_ends_by_itself_is_noticed(tmp_path: Path) -> None:
     free = Ports.free()
-    one_port_for_two = Ports(free.api, free.smtp, free.smtp)
+    one_port_for_two = Ports(free.api, free.smtp, free.smtp, free.portal)
     stack = Stack(tmp_path / "data", rehearsal=True, ports=one_port_for_two)
     with pytest.raises(StackError, match=r"^mail-catcher has ended by itself \(exit code 1\); see .*\.log"):
         stack.start()
