@@ -24,11 +24,18 @@ from local.postgres import Postgres, _programs
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yaml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-PIPELINE = {name: service for name, service in SERVICES.items() if name != "postgres"}
+OURS = {name: service for name, service in SERVICES.items() if name != "postgres"}
+PORTAL = SERVICES["portal"]
+PIPELINE = {name: service for name, service in OURS.items() if name != "portal"}
 RUNNING = [name for name in SERVICES if name != "airflow-init"]
-SECRET = re.compile(r"PASSWORD|SECRET|FERNET|CONN")
+SECRET = re.compile(r"PASSWORD|SECRET|FERNET|CONN|KEYS")
 INTERPOLATION = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?P<rest>[^}]*)\}")
 DATABASES = ("airflow", "register")
+ROLES = (*DATABASES, "portal")
+SET_BY_PEOPLE = {
+    "ENGAGEMENT_PORTAL_PUBLIC_URL": "https://hoso.example/khach",
+    "ENGAGEMENT_PORTAL_KEYS": "0123456789abcdef0123456789abcdef",
+}
 
 
 def environments() -> Iterator[tuple[str, str, Any]]:
@@ -54,13 +61,13 @@ def copied() -> Iterator[str]:
 
 def names_that_code_reads() -> set[str]:
     found: set[str] = set()
-    for room in ("include", "operators", "dags"):
+    for room in ("include", "operators", "dags", "portal"):
         for path in (ROOT / room).rglob("*.py"):
             found |= set(re.findall(r"""["'](ENGAGEMENT_[A-Z_]+)["']""", path.read_text(encoding="utf-8")))
     return found
 
 
-def test_the_services_are_those_of_airflows_own_compose_file() -> None:
+def test_the_services_are_those_of_airflows_own_compose_file_and_the_portal() -> None:
     assert set(SERVICES) == {
         "postgres",
         "airflow-init",
@@ -68,6 +75,7 @@ def test_the_services_are_those_of_airflows_own_compose_file() -> None:
         "airflow-scheduler",
         "airflow-dag-processor",
         "airflow-triggerer",
+        "portal",
     }
     assert SERVICES["postgres"]["image"].startswith("postgres:16")
     assert {row["environment"]["AIRFLOW__CORE__EXECUTOR"] for row in PIPELINE.values()} == {"LocalExecutor"}
@@ -80,7 +88,7 @@ def test_what_keeps_running_is_watched_and_started_again(name: str) -> None:
 
 
 def test_nothing_starts_before_the_databases_are_prepared() -> None:
-    for name, row in PIPELINE.items():
+    for name, row in OURS.items():
         assert row["depends_on"]["postgres"]["condition"] == "service_healthy", name
         if name != "airflow-init":
             assert row["depends_on"]["airflow-init"]["condition"] == "service_completed_successfully", name
@@ -113,17 +121,19 @@ def test_every_setting_of_the_pipeline_is_one_that_the_code_reads() -> None:
 
 
 def test_the_settings_suffice_and_are_those_of_production(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, row in PIPELINE.items():
+    for name, row in OURS.items():
         with monkeypatch.context() as patch:
             for variable in [known for known in os.environ if known.startswith("ENGAGEMENT_")]:
                 patch.delenv(variable)
             for variable, value in row["environment"].items():
                 if variable.startswith("ENGAGEMENT_"):
                     # As Compose does it where nothing optional is set: the default, else something.
-                    patch.setenv(variable, INTERPOLATION.sub(lambda found: found["rest"].lstrip(":-?"), value))
+                    default = INTERPOLATION.sub(lambda found: found["rest"].lstrip(":-?"), value)
+                    patch.setenv(variable, SET_BY_PEOPLE.get(variable, default))
             settings = load_settings()
             assert settings.production, name
             assert settings.storage_url == "file:///var/lib/engagement", name
+            assert settings.portal_url == SET_BY_PEOPLE["ENGAGEMENT_PORTAL_PUBLIC_URL"], name
         assert "ENGAGEMENT_REHEARSAL" not in row["environment"], name
 
 
@@ -153,7 +163,7 @@ def test_ports_are_open_to_this_machine_only() -> None:
 
 
 def test_the_pipeline_runs_without_rights_over_the_machine() -> None:
-    for name, row in PIPELINE.items():
+    for name, row in OURS.items():
         assert re.fullmatch(r"[1-9]\d*:0", row["user"]), name
         assert row["cap_drop"] == ["ALL"], name
         assert "privileged" not in row, name
@@ -180,7 +190,8 @@ def test_every_path_that_the_image_copies_is_there_and_not_ignored() -> None:
 
 
 def test_every_room_that_runs_in_airflow_is_copied() -> None:
-    rooms = {room for room in ("dags", "operators", "include", "plugins", "templates") if (ROOT / room).is_dir()}
+    known = ("dags", "operators", "include", "plugins", "portal", "templates")
+    rooms = {room for room in known if (ROOT / room).is_dir()}
     assert rooms <= set(copied())
 
 
@@ -195,7 +206,7 @@ def test_a_firm_of_ones_own_is_mounted_where_the_code_looks() -> None:
     default = INTERPOLATION.fullmatch(COMPOSE["configs"]["firm"]["file"])
     assert default
     assert (ROOT / default["rest"].lstrip(":-")).is_file()
-    for name, row in PIPELINE.items():
+    for name, row in OURS.items():
         targets = {config["source"]: config["target"] for config in row["configs"]}
         assert targets["firm"] == row["environment"]["ENGAGEMENT_FIRM_FILE"], name
 
@@ -203,7 +214,7 @@ def test_a_firm_of_ones_own_is_mounted_where_the_code_looks() -> None:
 @pytest.fixture
 def initialised(postgres: Postgres) -> Iterator[tuple[Postgres, dict[str, str]]]:
     """A server on which the file's SQL ran as PostgreSQL's image runs it, and the passwords it was given."""
-    passwords = {database: f"of {database}: '\\ $x" for database in DATABASES}
+    passwords = {role: f"of {role}: '\\ $x" for role in ROLES}
     socket = parse_qs(urlsplit(postgres.url("postgres")).query)["host"][0]
     try:
         subprocess.run(
@@ -213,6 +224,7 @@ def initialised(postgres: Postgres) -> Iterator[tuple[Postgres, dict[str, str]]]
                 "PATH": os.defpath,
                 "AIRFLOW_DB_PASSWORD": passwords["airflow"],
                 "REGISTER_DB_PASSWORD": passwords["register"],
+                "PORTAL_DB_PASSWORD": passwords["portal"],
             },
             text=True,
             check=True,
@@ -224,7 +236,7 @@ def initialised(postgres: Postgres) -> Iterator[tuple[Postgres, dict[str, str]]]
             postgres.drop_database(database)
         engine = create_engine(postgres.url("postgres"), isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            for role in DATABASES:
+            for role in ROLES:
                 connection.execute(text(f"drop role if exists {role}"))
         engine.dispose()
 
@@ -253,15 +265,51 @@ def test_each_database_belongs_to_a_user_who_cannot_enter_the_other(
         psycopg2.connect(as_role(postgres, "airflow", "register").replace("+psycopg2", ""))
 
 
+def test_the_portal_reads_the_register_changes_nothing_and_enters_no_other_database(
+    initialised: tuple[Postgres, dict[str, str]],
+) -> None:
+    postgres, _ = initialised
+    migrate(as_role(postgres, "register", "register"))
+    portal = psycopg2.connect(as_role(postgres, "portal", "register").replace("+psycopg2", ""))
+    portal.autocommit = True
+    cursor = portal.cursor()
+    cursor.execute("select count(*) from engagement, request, document")
+    assert cursor.fetchone() == (0,)
+    for statement in ("delete from engagement", "insert into number_series values ('x', 2026, 1)",
+                      "create table mine (x text)", "create temporary table mine (x text)"):
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            cursor.execute(statement)
+    portal.close()
+    with pytest.raises(psycopg2.OperationalError, match="permission denied"):
+        psycopg2.connect(as_role(postgres, "portal", "airflow").replace("+psycopg2", ""))
+
+
+def test_the_portal_holds_nothing_of_airflows() -> None:
+    held = PORTAL["environment"]
+    assert [name for name in held if name.startswith("AIRFLOW")] == []
+    assert "://portal:${PORTAL_DB_PASSWORD" in held["ENGAGEMENT_REGISTER_URL"]
+    secrets = {found for value in held.values() if value for found, _ in INTERPOLATION.findall(value)}
+    assert {name for name in secrets if SECRET.search(name)} == {"PORTAL_DB_PASSWORD", "ENGAGEMENT_PORTAL_KEYS"}
+    assert PORTAL["networks"] == ["portal"]
+    assert [name for name, row in PIPELINE.items() if "portal" in row.get("networks", [])] == []
+
+
+def test_portal_and_pipeline_agree_on_links_and_storage() -> None:
+    for name, row in PIPELINE.items():
+        for variable in ("ENGAGEMENT_PORTAL_PUBLIC_URL", "ENGAGEMENT_PORTAL_KEYS", "ENGAGEMENT_STORAGE_URL"):
+            assert row["environment"][variable] == PORTAL["environment"][variable], name
+
+
 def test_the_database_users_get_the_passwords_that_were_set(initialised: tuple[Postgres, dict[str, str]]) -> None:
     postgres, passwords = initialised
     engine = create_engine(postgres.url("postgres"))
     with engine.connect() as connection:
         stored = {role: password for role, password in connection.execute(
-            text("select rolname, rolpassword from pg_authid where rolname in ('airflow', 'register')")
+            text("select rolname, rolpassword from pg_authid where rolname in ('airflow', 'register', 'portal')")
         )}  # fmt: skip
     engine.dispose()
-    assert {role: is_password(stored[role], passwords[role]) for role in DATABASES} == {
+    assert {role: is_password(stored[role], passwords[role]) for role in ROLES} == {
         "airflow": True,
         "register": True,
+        "portal": True,
     }
