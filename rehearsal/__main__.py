@@ -33,6 +33,7 @@ from local.ports import PortInUse, Ports
 from local.stack import ROOT, Stack, StackError
 from rehearsal.letters import Mailbox
 from rehearsal.players import RehearsalFailed
+from rehearsal.portal_visit import visit
 from rehearsal.progress import Progress
 from rehearsal.record import Record
 from rehearsal.rehearsal import Rehearsal
@@ -151,7 +152,7 @@ def play(stack: Stack, scenarios: list[Scenario], progress: Progress, *, out: Pa
         airflow.wait_for_dags(DAGS)
         rehearsal = Rehearsal(
             scenarios=scenarios, airflow=airflow, register=Record(settings), mailbox=mailbox, storage=stack.storage,
-            calendar=calendar, progress=progress, register_form=register, log_of=log_reader(stack.data),
+            calendar=calendar, progress=progress, register_form=register, log_of=log_reader(stack.data), visit=visit,
         )  # fmt: skip
         rehearsal.play()
     played = [(scenario, rehearsal.opened[number]) for number, scenario in enumerate(scenarios)]

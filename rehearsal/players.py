@@ -1,7 +1,7 @@
-"""The players of a rehearsal: clients (and the service department) answer mail with files, staff decide in Airflow.
+"""The players of a rehearsal: clients (and the service department) answer mail, staff decide in Airflow.
 
-They use what people use: the mail that arrived, the inbox, Airflow's sign-offs. The register tells them only what
-a mail's reader knows too (when something is due, what is missing).
+They use what people use: the mail that arrived and the link in it, the inbox, Airflow's sign-offs. The register tells
+them only what a mail's reader knows too (when something is due, what is missing).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -19,6 +19,7 @@ from include.engagement import process
 from include.engagement.calendar import WorkingCalendar
 from rehearsal.attachments import make_file
 from rehearsal.letters import Letter
+from rehearsal.portal_visit import PortalFailed, link_in
 from rehearsal.record import AskedDecision, OpenRequest
 from rehearsal.scenario import Answer, Decision, Scenario
 
@@ -47,12 +48,18 @@ class Deed:
 
 @dataclass
 class Correspondents:
-    """Everybody who answers by mail. ``plays`` maps engagement ids to their scenarios."""
+    """Everybody who answers. ``plays`` maps engagement ids to their scenarios.
+
+    With ``visit`` (``rehearsal.portal_visit.visit``) a client answers every other request through the portal.
+    """
 
     storage: Path
     calendar: WorkingCalendar
     plays: dict[str, Scenario] = field(default_factory=dict)
     deeds: list[Deed] = field(default_factory=list)
+    visit: Callable[[str, Mapping[str, Any], Mapping[str, bytes]], bool] | None = None
+    _links: dict[tuple[str, str], str] = field(default_factory=dict)
+    _answered: dict[str, int] = field(default_factory=dict)
     _planned: set[tuple[str, str, int]] = field(default_factory=set)
     _taken: dict[tuple[str, str], int] = field(default_factory=dict)
 
@@ -66,6 +73,8 @@ class Correspondents:
         """
         asked: dict[tuple[str, str], set[str]] = {}
         for letter in letters:
+            if link := link_in(letter.text):
+                self._links[letter.engagement, letter.request] = link
             if letter.request and templates.get(letter.message_id, "") not in NOT_ASKING:
                 asked.setdefault((letter.engagement, letter.request), set()).add(letter.message_id)
         new = []
@@ -106,14 +115,30 @@ class Correspondents:
         return [deed for deed in self.deeds if deed.day <= day]
 
     def perform(self, deed: Deed, request: OpenRequest, *, day: date) -> str:
-        """Answer a request through the inbox; return in a few words what was sent."""
+        """Answer a request through the portal or the inbox; return in a few words what was sent."""
         self.deeds.remove(deed)
         form = self.plays[deed.engagement_id].form
         files, reply = compose(deed.answer, request, language=form.get("language", "vi"), day=day)
-        put_into_inbox(self.storage, deed.engagement_id, deed.request, files=files, reply=reply)
-        parts = [reply["reply"]] if reply.get("reply") else []
+        through_portal = self._through_portal(deed, reply, files)
+        if not through_portal:
+            put_into_inbox(self.storage, deed.engagement_id, deed.request, files=files, reply=reply)
+        parts = ["qua cổng trả lời"] if through_portal else []
+        parts += [reply["reply"]] if reply.get("reply") else []
         parts += [f"{len(reply['answers'])} câu trả lời"] if reply.get("answers") else []
         return ", ".join([*parts, *files]) or "thư trả lời"
+
+    def _through_portal(self, deed: Deed, reply: Mapping[str, Any], files: Mapping[str, bytes]) -> bool:
+        link = self._links.get((deed.engagement_id.upper(), deed.request.lower()))
+        if self.visit is None or link is None:
+            return False
+        number = self._answered.get(deed.engagement_id, 0)
+        self._answered[deed.engagement_id] = number + 1
+        if number % 2:
+            return False
+        try:
+            return self.visit(link, reply, files)
+        except PortalFailed as error:
+            raise RehearsalFailed(f"{deed.engagement_id}: {deed.request} through the portal: {error}") from error
 
 
 def compose(

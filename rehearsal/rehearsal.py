@@ -100,9 +100,10 @@ class Rehearsal:
     sleep: Callable[[float], None] = time.sleep
     patience: float = PATIENCE_SECONDS
     opened: dict[int, str] = field(default_factory=dict)
+    visit: Callable[[str, Mapping[str, Any], Mapping[str, bytes]], bool] | None = None
 
     def __post_init__(self) -> None:
-        self._people = Correspondents(self.storage, self.calendar)
+        self._people = Correspondents(self.storage, self.calendar, visit=self.visit)
         self._swept: date | None = None
         self._released: set[str] = set()
         self._parked_since: dict[tuple[str, str, int], float] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -284,3 +284,43 @@ def test_care_calls_follow_their_list_in_order() -> None:
 
     assert chosen("care_call", staff, round_=2, decided=0).label == "Chưa liên lạc được"
     assert chosen("care_call", staff, round_=3, decided=1).params == {"outcome": "tốt"}
+
+
+# --- through the portal ---------------------------------------------------------------------------------
+
+
+@dataclass
+class Visits:
+    """A portal that takes everything, or nothing."""
+
+    takes: bool = True
+    opened: list[str] = field(default_factory=list)
+
+    def __call__(self, link: str, reply: Any, files: Any) -> bool:
+        self.opened.append(link)
+        return self.takes
+
+
+def answer_all(tmp_path: Path, visits: Visits | None, *kinds: str) -> list[str]:
+    """Have the client answer requests, each with a link in its mail; return those that went into the inbox."""
+    players = Correspondents(tmp_path, working_calendar(), {ID: scenario()}, visit=visits)
+    for number, kind in enumerate(kinds, 1):
+        mail = replace(letter(kind, number), text=f"Trả lời trực tuyến\nhttp://127.0.0.1:8090/r/{kind}.x-1\n")
+        (deed,) = players.plan([mail], [request(kind, missing=("strategy",))], {mail.message_id: kind})
+        players.perform(deed, request(kind, missing=("strategy",)), day=TUESDAY)
+    return sorted(path.name for path in (tmp_path / "inbox" / ID).glob("*")) if (tmp_path / "inbox").exists() else []
+
+
+def test_a_client_answers_every_other_request_by_the_link_in_its_mail(tmp_path: Path) -> None:
+    visits = Visits()
+    by_mail = answer_all(tmp_path, visits, "information", "quote", "contract", "handover")
+    assert by_mail == ["handover", "quote"]
+    assert visits.opened == ["http://127.0.0.1:8090/r/information.x-1", "http://127.0.0.1:8090/r/contract.x-1"]
+
+
+def test_what_the_portal_does_not_take_is_written_in_a_mail(tmp_path: Path) -> None:
+    assert answer_all(tmp_path, Visits(takes=False), "information", "quote") == ["information", "quote"]
+
+
+def test_without_a_portal_everything_goes_by_mail(tmp_path: Path) -> None:
+    assert answer_all(tmp_path, None, "information", "quote") == ["information", "quote"]
