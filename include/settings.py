@@ -22,7 +22,8 @@ class Settings:
     ``storage_url`` is ``file:///folder`` or ``s3://bucket/prefix``; ``register_url`` an SQLAlchemy URL.
     ``mail_record`` is where the firm can look up which mails its relay took (see ``include.mail.transport``).
     ``production`` installations refuse a rehearsal's calendar. ``portal_url`` is where clients reach the portal (None:
-    there is none, and no mail links to it); ``portal_keys`` sign its links, newest first.
+    there is none, and no mail links to it); ``portal_keys`` sign its links, newest first. ``authserv_id`` is the name
+    under which the firm's own mail host writes what it found about a sender (RFC 8601); empty: it writes nothing.
     """
 
     register_url: str
@@ -35,6 +36,8 @@ class Settings:
     firm_file: Path
     portal_url: str | None = None
     portal_keys: tuple[str, ...] = field(default=(), repr=False)
+    imap_conn_id: str = "imap_default"
+    authserv_id: str = ""
 
     @property
     def firm(self) -> dict[str, Any]:
@@ -68,6 +71,8 @@ def load_settings() -> Settings:
         firm_file=Path(env.get("ENGAGEMENT_FIRM_FILE", ROOT / "include" / "firm.yaml")),
         portal_url=portal_url,
         portal_keys=portal_keys,
+        imap_conn_id=env.get("ENGAGEMENT_IMAP_CONN_ID", "imap_default"),
+        authserv_id=env.get("ENGAGEMENT_AUTHSERV_ID", ""),
     )
 
 

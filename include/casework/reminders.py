@@ -8,8 +8,9 @@ from datetime import date
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from include.casework.correspondence import post
+from include.casework.correspondence import addressee, post
 from include.casework.digest import Line, send_digest
+from include.casework.mailbox import digest_lines, undeliverable
 from include.casework.office import Case, Office
 from include.engagement import process
 from include.engagement.calendar import working_calendar
@@ -42,6 +43,9 @@ def _sweep_day(office: Office, day: date) -> int:
         with office.case(engagement_id, today=day) as case:
             count += _remind(case, lines, escalated)
     _pending_sign_offs(office, day, lines)
+    with office.sessions() as session:
+        if waiting := digest_lines(session, day):
+            lines["account_manager"] += waiting
     for role, entries in lines.items():
         mail = send_digest(office, day, role, entries)
         with office.sessions.begin() as session:
@@ -60,6 +64,7 @@ def _remind(
     case: Case, lines: dict[str, list[Line]], escalated: dict[str, list[tuple[int, int, str]]]
 ) -> int:
     count = 0
+    failing = undeliverable(case.session, addressee(case, "client")[1])
     requests = case.session.scalars(
         select(Request)
         .where(Request.engagement_id == case.id, Request.status == "open", Request.asked < case.today)
@@ -84,6 +89,8 @@ def _remind(
         )
         opened = OpenRequest(request_id=request.id, asked=request.asked, due=request.due)
         for reminder in due_reminders(case.today, opened, sent, case.calendar):
+            if reminder.level == "client" and failing is not None:
+                continue  # it goes out once the address works or the client has another
             if reminder.level == "client":
                 mail = _remind_client(case, request, reminder)
                 case.session.execute(
@@ -100,6 +107,11 @@ def _remind(
                     Line(case.id, company, f"Khách trễ hạn {late} ngày làm việc: {title}", request.asked, True)
                 )
                 escalated[reminder.level].append((request.id, request.times_asked, reminder.key))
+    if failing is not None and any(request.of == "client" for request in requests):
+        lines["account_manager"].append(
+            Line(case.id, case.form["client"]["name"], "Thư gửi khách bị trả lại: xin gọi khách và sửa địa chỉ email",
+                 failing.since, True)
+        )  # fmt: skip
     return count
 
 

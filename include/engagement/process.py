@@ -490,6 +490,8 @@ MAILS: dict[str, Mail] = {
         Mail("digest", "", "account_manager"),
         Mail("task_failed", "", "account_manager"),
         Mail("answer_refused", "", "account_manager"),
+        Mail("mail_waits", "", "account_manager"),
+        Mail("address_failed", "", "account_manager"),
     )
 }
 

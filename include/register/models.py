@@ -282,3 +282,42 @@ class Installation(Base):
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True, default=1)
     rehearsal_day: Mapped[date | None]
+
+
+class IncomingMail(Base):
+    """A message of the reply mailbox, once, and where it stands.
+
+    ``content`` is the digest of what its sender wrote: the same mail delivered again is a ``duplicate`` without one.
+    """
+
+    __tablename__ = "incoming_mail"
+    __table_args__ = (UniqueConstraint("mailbox", "uidvalidity", "uid"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    mailbox: Mapped[str]
+    uidvalidity: Mapped[int]
+    uid: Mapped[int]
+    message_id: Mapped[str] = mapped_column(default="", index=True)  # as its sender gave it; two mails may claim one
+    content: Mapped[str | None] = mapped_column(unique=True)
+    path: Mapped[str | None]  # the message as it came, in storage; None: too large, it stays on the server
+    size: Mapped[int]
+    day: Mapped[date]
+    # kept | filing | filed | triage | dismissed | automatic | bounced | delayed | own | duplicate
+    state: Mapped[str] = mapped_column(index=True)
+    reason: Mapped[str] = mapped_column(default="")  # a key of include.casework.mailbox.REASONS, or staff's words
+    engagement_id: Mapped[str | None] = mapped_column(ForeignKey("engagement.id"), index=True)
+    request_key: Mapped[str | None]
+    reply_sha256: Mapped[str | None]  # of the reply.json that it is being filed with
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class UndeliverableAddress(Base):
+    """An address that relays report as failing; while its row stands nobody is chased there."""
+
+    __tablename__ = "undeliverable_address"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    address: Mapped[str] = mapped_column(unique=True)  # casefolded
+    since: Mapped[date]
+    diagnostic: Mapped[str]  # what the relay said
+    incoming_id: Mapped[int] = mapped_column(ForeignKey("incoming_mail.id"))
