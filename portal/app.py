@@ -16,10 +16,18 @@ from urllib.parse import quote, urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from fastapi.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 from fastapi.staticfiles import StaticFiles
 from itsdangerous import BadData, URLSafeTimedSerializer
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pydantic import BaseModel, Field
 from sqlalchemy import text
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
@@ -33,18 +41,32 @@ from include.engagement.process import THEMES, Language
 from include.portal_links import BadLink, ExpiredLink, Link, read_link
 from include.register.session import make_engine, sessions
 from include.settings import Settings
-from include.storage import StorageError, open_storage
-from include.storage.base import CHUNK_BYTES
+from include.storage import StorageError, open_storage, safe_name
+from include.storage.base import CHUNK_BYTES, NotStored, UploadAddress
 from portal import answers
 from portal.answers import ANSWER, FILE, OTHER, Answer
-from portal.inbox import Busy, TooLarge, Upload, ask_for_new_link, drop, receipt, waits_to_be_read
+from portal.inbox import (
+    UNKNOWN,
+    WAITING,
+    Busy,
+    Placed,
+    TooLarge,
+    Upload,
+    ask_for_new_link,
+    drop,
+    receipt,
+    stored_name,
+    waits_to_be_read,
+)
 from portal.limits import BodyLimit, Limits, Window
 from portal.reading import Asked, Revoked, Unknown, asked, shown_documents
 from portal.wording import BOTH, words
 
 HERE = Path(__file__).resolve().parent
 FORM_DAYS = 1
-_FORM_SALT = "engagement-portal-form"
+UPLOAD_SECONDS = 3600
+_FORM_SALT, _UPLOAD_SALT = "engagement-portal-form", "engagement-portal-upload"
+_POLICY = "Content-Security-Policy"
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
                                "img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -74,7 +96,7 @@ def create_app(settings: Settings, limits: Limits | None = None, *, documented: 
     app = FastAPI(title="Portal", root_path=urlsplit(settings.portal_url).path.rstrip("/"), docs_url=None,
                   redoc_url=None, openapi_url="/openapi.json" if documented else None)  # fmt: skip
     app.add_middleware(BodyLimit, limits=portal.limits)
-    app.middleware("http")(_with_headers)
+    app.middleware("http")(_with(portal.headers))
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     html: dict[str, Any] = {"response_class": HTMLResponse}
     failures: dict[int | str, Any] = {status: {"content": {"text/html": {}}} for status in
@@ -82,6 +104,7 @@ def create_app(settings: Settings, limits: Limits | None = None, *, documented: 
     app.get("/health", responses={503: {}}, response_class=PlainTextResponse)(portal.health)
     app.get("/r/{token}", responses=failures, **html)(portal.page)
     app.post("/r/{token}", responses=failures | {303: {}}, status_code=303, **html)(portal.post)
+    app.post("/r/{token}/uploads", responses=failures | {204: {}})(portal.place)
     app.get("/r/{token}/receipt/{nonce}", responses=failures, **html)(portal.receipt)
     app.get("/r/{token}/documents/{document_id}", responses=failures, response_class=Response)(portal.document)
     app.post("/r/{token}/new-link", responses=failures, **html)(portal.new_link)
@@ -100,13 +123,26 @@ def _installed() -> Limits:
     return Limits(file_bytes=file_bytes, body_bytes=4 * file_bytes)
 
 
-async def _with_headers(request: Request, call_next: Callable[[Request], Any]) -> Response:
-    response: Response = await call_next(request)
-    for name, value in HEADERS.items():
-        response.headers[name] = value
-    if request.url.path.startswith(f"{request.scope.get('root_path', '')}/static/"):
-        response.headers["Cache-Control"] = "public, max-age=3600"
-    return response
+def _with(headers: Mapping[str, str]) -> Callable[..., Any]:
+    async def add(request: Request, call_next: Callable[[Request], Any]) -> Response:
+        response: Response = await call_next(request)
+        for name, value in headers.items():
+            response.headers[name] = value
+        if request.url.path.startswith(f"{request.scope.get('root_path', '')}/static/"):
+            response.headers["Cache-Control"] = "public, max-age=3600"
+        return response
+
+    return add
+
+
+class Announced(BaseModel):
+    """A file that a browser wants to put into the storage itself: ``size`` in bytes, SHA-256 in hex."""
+
+    nonce: str = Field(max_length=500)
+    item: str = Field(max_length=100)
+    name: str = Field(max_length=1000)
+    size: int = Field(gt=0)
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
 
 
 class _Portal:
@@ -116,7 +152,15 @@ class _Portal:
         self.settings, self.public_url, self.limits = settings, public_url, limits
         self._sessions = sessions(settings.register_url)
         self._storage = open_storage(settings.storage_url)
-        self._forms = URLSafeTimedSerializer(list(reversed(settings.portal_keys)), salt=_FORM_SALT)
+        keys = list(reversed(settings.portal_keys))
+        self._forms = URLSafeTimedSerializer(keys, salt=_FORM_SALT)
+        self._placed = URLSafeTimedSerializer(keys, salt=_UPLOAD_SALT)
+        outside = self._address_for("portal/probe", size=1, sha256="0" * 64)
+        self.direct = outside is not None
+        self.headers = dict(HEADERS)
+        if outside is not None:
+            origin = "{0.scheme}://{0.netloc}".format(urlsplit(outside.url))
+            self.headers[_POLICY] = HEADERS[_POLICY].replace("connect-src 'self'", f"connect-src 'self' {origin}")
         self._reads = Window(limits.reads_per_window, limits.window_seconds)
         self._posts = Window(limits.posts_per_window, limits.window_seconds)
         self._taking = asyncio.Semaphore(limits.posts)
@@ -150,6 +194,25 @@ class _Portal:
         form = request.form(max_files=most.files, max_fields=most.fields, max_part_size=most.field_bytes)
         async with self._taking, form as given:
             return await run_in_threadpool(self._take, token, seen, given)
+
+    def place(self, request: Request, token: str, announced: Announced) -> Response:
+        """Say where a browser may put one file; 204 where files come with the form."""
+        self._count(self._reads, _address(request))
+        seen = self._asked(token)
+        known = {"", *(item.row.key for item in seen.file_items)}
+        nonce = self._nonce(seen, announced.nonce)
+        if nonce is None or seen.status != "open" or announced.item not in known:
+            raise HTTPException(409)
+        if announced.size > self.limits.file_bytes:
+            raise HTTPException(413)
+        stored = stored_name(announced.item, announced.name, mark=f"{nonce[:12]}{secrets.token_hex(3)}")
+        path = f"inbox/{seen.engagement_id}/{seen.key}/{stored}{WAITING}"
+        where = self._address_for(path, size=announced.size, sha256=announced.sha256)
+        if where is None:
+            return Response(status_code=204)
+        file = [announced.item, safe_name(announced.name), announced.size, announced.sha256, stored]
+        signed = self._placed.dumps([f"{seen.engagement_id}/{seen.key}", nonce, file])
+        return JSONResponse({"url": where.url, "headers": where.headers, "placed": signed})
 
     def receipt(self, request: Request, token: str, nonce: str) -> Response:
         """Show what was received with one form."""
@@ -253,20 +316,23 @@ class _Portal:
         typed = answers.read(seen, [(name, value) for name, value in form.multi_items() if isinstance(value, str)])
         files = _uploads(seen, form)
         nonce = self._nonce(seen, str(form.get("nonce", "")))
+        placed = self._placed_files(seen, nonce, [str(value) for value in form.getlist("placed")])
         if nonce is not None and receipt(self._storage, seen.engagement_id, nonce) is not None:
             return self._to_receipt(token, nonce)
         if seen.status != "open":
             return self._shown(token, seen, typed, {"form": "not_open"}, status=409)
         if nonce is None:
             return self._shown(token, seen, typed, {"form": "stale"}, status=409)
-        wrong = answers.problems(seen, typed, _names(files))
+        wrong = answers.problems(seen, typed, _names([*files, *placed]))
         if wrong:
-            return self._shown(token, seen, typed, wrong, status=422, had_files=bool(files))
+            return self._shown(token, seen, typed, wrong, status=422, had_files=bool(files or placed))
         try:
             drop(self._storage, make_engine(self.settings.register_url), seen.engagement_id, seen.key, nonce=nonce,
-                 answer=typed, uploads=files, file_bytes=self.limits.file_bytes)  # fmt: skip
+                 answer=typed, uploads=files, placed=placed, file_bytes=self.limits.file_bytes)  # fmt: skip
         except TooLarge:
             return self._shown(token, seen, typed, {"form": "file_too_large"}, status=413, had_files=True)
+        except NotStored:
+            return self._shown(token, seen, typed, {"form": "not_whole"}, status=422, had_files=True)
         except Busy:
             return self._shown(token, seen, typed, {"form": "busy"}, status=503, had_files=bool(files))
         log.info("%s: an answer to %s was received, %d files", seen.engagement_id, seen.key, len(files))
@@ -274,6 +340,21 @@ class _Portal:
 
     def _to_receipt(self, token: str, nonce: str) -> Response:
         return RedirectResponse(f"{self._root}/r/{token}/receipt/{nonce}", 303)
+
+    def _placed_files(self, seen: Asked, nonce: str | None, signed: Sequence[str]) -> list[Placed]:
+        """Return the files that a form names as put into the storage; what was not signed for it is left aside."""
+        found = []
+        for each in signed[: self.limits.files]:
+            try:
+                made_for, of, file = self._placed.loads(each, max_age=FORM_DAYS * 86_400)
+            except (BadData, ValueError, TypeError):
+                continue
+            if made_for == f"{seen.engagement_id}/{seen.key}" and of == nonce:
+                found.append(Placed(*file))
+        return found
+
+    def _address_for(self, path: str, *, size: int, sha256: str) -> UploadAddress | None:
+        return self._storage.upload(path, size=size, sha256=sha256, media_type=UNKNOWN, seconds=UPLOAD_SECONDS)
 
     def _nonce(self, seen: Asked, signed: str) -> str | None:
         """Return what names this form, None when it was not made here for this request within a day."""
@@ -293,7 +374,7 @@ class _Portal:
             "request.html", seen.language, status=status, seen=seen, token=token, nonce=nonce, typed=typed,
             wrong={name: said.get(problem, problem) for name, problem in wrong.items()}, had_files=had_files,
             documents=shown_documents(seen), scales=SCALES, themes=THEMES, answer=ANSWER, file=FILE, other=OTHER,
-            most_mb=self.limits.file_bytes // 1024 // 1024,
+            direct=self.direct, most_mb=self.limits.file_bytes // 1024 // 1024,
             being_read=seen.status == "open" and waits_to_be_read(self._storage, seen.engagement_id, seen.key),
         )  # fmt: skip
 
@@ -340,7 +421,7 @@ def _uploads(seen: Asked, form: FormData) -> list[Upload]:
     ]
 
 
-def _names(files: Sequence[Upload]) -> dict[str, list[str]]:
+def _names(files: Sequence[Upload | Placed]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for upload in files:
         found.setdefault(upload.item, []).append(upload.name)

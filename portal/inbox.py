@@ -21,13 +21,14 @@ from sqlalchemy.exc import OperationalError
 
 from include import clock
 from include.engagement.errors import InvalidReply
-from include.engagement.replies import LONGEST, MOST_ENTRIES, REPLY, parse_reply
+from include.engagement.replies import LONGEST, MOST_ENTRIES, REPLY, UNFINISHED, parse_reply
 from include.register.session import lock_number
 from include.storage import Storage, safe_name
 from include.storage.base import CHUNK_BYTES, NotStored
 from portal.answers import Answer
 
 UNKNOWN = "application/octet-stream"  # until it was looked at, nothing is of any kind
+WAITING = ".part"  # what a request's folder leaves alone
 LOCK_SECONDS = 20
 
 
@@ -46,6 +47,17 @@ class Upload:
     item: str
     name: str
     file: BinaryIO
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A file that the client's browser put into the storage itself, under ``stored`` with an ending that waits."""
+
+    item: str
+    name: str
+    size: int
+    sha256: str
+    stored: str
 
 
 @dataclass(frozen=True)
@@ -80,11 +92,12 @@ def receipt(storage: Storage, engagement_id: str, nonce: str) -> Receipt | None:
 
 def drop(
     storage: Storage, engine: Engine, engagement_id: str, request_key: str, *, nonce: str, answer: Answer,
-    uploads: Sequence[Upload], file_bytes: int,
+    uploads: Sequence[Upload], placed: Sequence[Placed] = (), file_bytes: int,
 ) -> Receipt:  # fmt: skip
     """Put an answer into the inbox, once per nonce, joined with a reply that was not read yet; return its receipt.
 
-    Raises TooLarge, Busy, StorageError; whatever is raised, the same form can be posted again.
+    Raises TooLarge, Busy, NotStored for a placed file that is not there, StorageError; whatever is raised, the same
+    form can be posted again.
     """
     folder = f"inbox/{engagement_id}/{request_key}/"
     with _alone(engine, engagement_id):
@@ -97,6 +110,10 @@ def drop(
             stored = _put(storage, folder, upload, nonce=f"{nonce[:12]}{number}", file_bytes=file_bytes)
             received.append(stored[0])
             manifest[stored[1]] = stored[0].sha256
+        for file in placed:
+            storage.move(folder + file.stored + WAITING, folder + file.stored)
+            received.append(Received(file.item, file.name, file.size, file.sha256))
+            manifest[file.stored] = file.sha256
         reply = _joined(waiting, answer, manifest)
         storage.put(folder + REPLY, reply, media_type="application/json")
         made = Receipt(clock.now(), len(answer.answers), answer.reply, received)
@@ -104,6 +121,13 @@ def drop(
         path = _receipt_path(engagement_id, nonce)
         storage.put(path, json.dumps(kept, ensure_ascii=False).encode(), media_type="application/json")
     return made
+
+
+def stored_name(item: str, name: str, *, mark: str) -> str:
+    """Return the name under which a file lies in the inbox: it begins with its item; ``mark`` makes it its own."""
+    safe = safe_name(name)
+    made = safe_name(f"{item}-{mark}-{safe}" if item else f"{mark}-{safe}")
+    return f"{made}_" if made.casefold().endswith(UNFINISHED) else made  # else it would never be read
 
 
 def ask_for_new_link(storage: Storage, engagement_id: str, request_key: str) -> None:
@@ -121,8 +145,7 @@ def _receipt_path(engagement_id: str, nonce: str) -> str:
 
 
 def _put(storage: Storage, folder: str, upload: Upload, *, nonce: str, file_bytes: int) -> tuple[Received, str]:
-    name = safe_name(upload.name)
-    stored = safe_name(f"{upload.item}-{nonce}-{name}" if upload.item else f"{nonce}-{name}")
+    stored = stored_name(upload.item, upload.name, mark=nonce)
     size, digest = 0, hashlib.sha256()
     with tempfile.TemporaryDirectory(prefix="upload-") as temporary:
         copy = Path(temporary, "file")
@@ -134,7 +157,7 @@ def _put(storage: Storage, folder: str, upload: Upload, *, nonce: str, file_byte
                 digest.update(piece)
                 file.write(piece)
         storage.put_file(folder + stored, copy, media_type=UNKNOWN)
-    return Received(upload.item, name, size, digest.hexdigest()), stored
+    return Received(upload.item, safe_name(upload.name), size, digest.hexdigest()), stored
 
 
 def _waiting(storage: Storage, folder: str) -> dict[str, Any]:

@@ -66,6 +66,7 @@ WORDS: dict[str, Text] = {
     "not_open": Text("Yêu cầu này không còn nhận câu trả lời.", "This request takes no more answers."),
     "file_too_large": Text("Có tệp quá lớn. Vui lòng gửi tệp nhỏ hơn, hoặc chia thành nhiều tệp.",
                            "A file is too large. Please send a smaller one, or split it."),
+    "not_whole": Text("Có tệp chưa được gửi trọn vẹn.", "A file did not arrive whole."),
     "busy": Text("Hệ thống đang xử lý hồ sơ này. Vui lòng gửi lại sau một phút.",
                  "The file is being worked on. Please send again in a minute."),
     "ask_new": Text("Gửi cho tôi đường dẫn mới", "Send me a new link"),

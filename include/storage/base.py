@@ -50,6 +50,14 @@ class Stored:
     etag: str
 
 
+@dataclass(frozen=True)
+class UploadAddress:
+    """A PUT that the storage takes from whoever has the ``url``, with just these headers."""
+
+    url: str
+    headers: dict[str, str]
+
+
 class Storage(Protocol):
     """Files under paths with ``/``. Written paths must pass ``safe_path``; read ones may be what ``list`` found.
 
@@ -86,6 +94,12 @@ class Storage(Protocol):
 
     def sha256(self, path: str) -> str:
         """Return the hex digest of the file, read piece by piece."""
+
+    def upload(self, path: str, *, size: int, sha256: str, media_type: str, seconds: int) -> UploadAddress | None:
+        """Return how somebody else may put this one file (``size`` bytes) under ``path`` within ``seconds``.
+
+        None: this storage cannot be reached from outside.
+        """
 
     def check(self) -> None:
         """Raise ``StorageError`` when files cannot be written, read and deleted here."""

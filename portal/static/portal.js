@@ -59,9 +59,63 @@
     });
     request.send(new FormData(form));
   };
-  form.addEventListener("submit", (event) => {
+  // Where the storage takes files itself, they go there first, and the form only names them.
+  const put = (file, place, done) => new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("PUT", place.url);
+    for (const [header, value] of Object.entries(place.headers)) request.setRequestHeader(header, value);
+    request.upload.addEventListener("progress", (event) => done(event.loaded));
+    request.addEventListener("load", () => (request.status < 300 ? resolve() : reject(new Error("refused"))));
+    request.addEventListener("error", () => reject(new Error("cut off")));
+    request.send(file);
+  });
+  const again = async (work) => {
+    for (let attempt = 1; ; attempt += 1) {
+      try { return await work(); } catch (error) {
+        if (attempt === 4) throw error;
+        await new Promise((wait) => { window.setTimeout(wait, 1000 * 2 ** attempt); });
+      }
+    }
+  };
+  const hex = (bytes) => [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  const place = async (input, file, done) => {
+    const announced = {
+      nonce: form.elements.nonce.value, item: input.name.replace(/^file\.(other$)?/, ""), name: file.name, size: file.size,
+      sha256: hex(await window.crypto.subtle.digest("SHA-256", await file.arrayBuffer())),
+    };
+    const answer = await again(() => fetch(form.dataset.uploads, {
+      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(announced) }));
+    if (answer.status !== 200) throw new Error("not taken");
+    const where = await answer.json();
+    await again(() => put(file, where, done));
+    return where.placed;
+  };
+  const placeAll = async () => {
+    const inputs = [...form.querySelectorAll("input[type=file]")];
+    const files = inputs.flatMap((input) => [...input.files].map((file) => [input, file]));
+    const total = files.reduce((sum, [, file]) => sum + file.size, 0);
+    let before = 0;
+    const placed = [];
+    for (const [input, file] of files) {
+      const from = before;
+      placed.push(await place(input, file, (loaded) => {
+        bar.value = (100 * (from + loaded)) / total; words.textContent = Math.round(bar.value) + " %";
+      }));
+      before += file.size;
+    }
+    for (const signed of placed) {
+      const field = document.createElement("input");
+      Object.assign(field, { type: "hidden", name: "placed", value: signed });
+      form.append(field);
+    }
+    for (const input of inputs) input.disabled = true;
+  };
+  form.addEventListener("submit", async (event) => {
     event.preventDefault();
     button.disabled = true; sending.hidden = false;
+    if (form.dataset.uploads && window.crypto.subtle) {
+      try { await placeAll(); } catch { /* then they come with the form */ }
+    }
     post(1);
   });
 })();

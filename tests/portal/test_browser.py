@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import threading
@@ -11,13 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
+from moto.server import ThreadedMotoServer
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from include.portal_links import link_for
 from local.ports import HOST, Ports
+from portal import inbox
 from portal.app import create_app
 from tests.firm import ANSWERS, GOOD, PDF, QUOTE, Firm
 from tests.portal.conftest import ADDRESS, KEYS, MANY
@@ -52,6 +56,20 @@ def served(firm: Firm) -> Iterator[Firm]:
     yield firm
     server.should_exit = True
     thread.join()
+
+
+@pytest.fixture
+def bucket(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadedMotoServer]:
+    """The firm's storage in S3."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    server = ThreadedMotoServer(ip_address=HOST, port=0, verbose=False)
+    server.start()
+    endpoint = f"http://{HOST}:{server.get_host_and_port()[1]}"
+    boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1").create_bucket(Bucket="ho-so")
+    firm.settings = replace(firm.settings, storage_url=f"s3://ho-so/firm?endpoint={endpoint}&region=us-east-1")
+    yield server
+    server.stop()
 
 
 @pytest.fixture
@@ -208,3 +226,32 @@ def test_an_upload_that_is_cut_off_is_sent_again_as_one_answer(served: Firm, ope
     expect(page.get_by_role("heading", name="Biên nhận")).to_be_visible(timeout=15_000)
     assert len(cut) == 1
     assert len(served.office().storage.list("inbox/")) == 2
+
+
+@pytest.mark.parametrize("reached", [True, False], ids=["storage reached", "storage not reached"])
+def test_with_s3_the_bytes_go_straight_to_the_storage_or_else_with_the_form(
+    bucket: ThreadedMotoServer, served: Firm, open_page: Open, tmp_path: Path, reached: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    served.open()
+    served.ask("information")
+    page = open_page("information", device=DESK)
+    came_along: list[str] = []
+    put = inbox._put
+    monkeypatch.setattr(inbox, "_put", lambda *given, **more: came_along.append("file") or put(*given, **more))
+    if not reached:
+        page.route("**/ho-so/**", lambda route: route.abort())
+        page.add_init_script("window.setTimeout = ((set) => (work) => set(work, 0))(window.setTimeout)")
+        page.reload()
+    path = tmp_path / "dkkd.pdf"
+    path.write_bytes(PDF.replace(b"%%EOF", b"%" * 300_000 + b"\n%%EOF"))
+    page.locator("[name='file.business_registration']").set_input_files(path)
+    page.get_by_role("button", name="Gửi câu trả lời").click()
+    expect(page.get_by_role("heading", name="Biên nhận")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(hashlib.sha256(path.read_bytes()).hexdigest())).to_be_visible()
+    assert came_along == ([] if reached else ["file"])
+    assert served.receive("information") is None
+    with served.case() as case:
+        assert {item.key: item.state for item in case.items(case.request("information"))}[
+            "business_registration"] == "received"
+    assert served.office().storage.list("inbox/") == []

@@ -132,4 +132,4 @@ def test_no_request_breaks_it(informed_of: Callable[[Limits], Client]) -> None:
 
         call()
         called.append(operation.label)
-    assert len(called) == 6
+    assert len(called) == 7
