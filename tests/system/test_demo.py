@@ -21,16 +21,16 @@ LAST_LINE = "nhấn Ctrl-C để dừng"
 
 
 def free_base() -> int:
-    """Return the first of three free ports in a row."""
+    """Return the first of four free ports in a row."""
     for base in range(23080, 33080, 10):
         try:
-            for port in range(base, base + 3):
+            for port in range(base, base + 4):
                 with socket.socket() as probe:
                     probe.bind((HOST, port))
         except OSError:
             continue
         return base
-    raise RuntimeError("no three free ports in a row")
+    raise RuntimeError("no four free ports in a row")
 
 
 def test_make_demo_plays_tells_where_to_look_stays_up_and_stops_at_ctrl_c() -> None:

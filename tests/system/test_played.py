@@ -93,6 +93,13 @@ def test_the_command_says_that_all_ended_as_expected(played: Played) -> None:
     assert played.exit_code == 0, played.said
 
 
+def test_clients_answer_through_the_portal_and_by_mail(played: Played) -> None:
+    answers = [line for line in played.said.splitlines() if "◂" in line and " delivery" not in line]
+    through_portal = [line for line in answers if "qua cổng trả lời" in line]
+    assert len(through_portal) >= len(answers) // 3
+    assert len(answers) - len(through_portal) >= len(answers) // 3
+
+
 def test_every_expectation_of_the_scenario_was_looked_at_and_met(result: dict[str, Any]) -> None:
     expected = read_scenario(FOLDER / f"{result['scenario']}.yaml").expect
 
