@@ -29,6 +29,6 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     tags=["engagement", "thư đến"],
-    default_args=TASK_DEFAULTS | {"on_failure_callback": None, "retries": 3},
+    default_args=TASK_DEFAULTS | {"on_failure_callback": None},
 ) as dag:
     ReadMailbox(task_id="read_mailbox", task_display_name="Đọc và phân loại thư đến")
