@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from include.casework.opening import register_engagement
@@ -22,6 +23,7 @@ from local.stack import ROOT, Stack
 from rehearsal.__main__ import play
 from rehearsal.letters import Letter, Mailbox
 from rehearsal.players import RehearsalFailed
+from rehearsal.portal_visit import link_in
 from rehearsal.progress import Progress
 from rehearsal.record import Record
 from rehearsal.scenario import FOLDER, read_scenario
@@ -148,6 +150,27 @@ def test_make_open_starts_nothing_for_a_form_that_is_refused(airflow: AirflowApi
         open_file(form, airflow)
 
     assert {run["dag_run_id"] for run in airflow.runs("engagement")} == before
+
+
+def test_who_asks_the_portal_for_a_new_link_gets_a_mail_with_one_that_opens_the_request(
+    stack: Stack, airflow: AirflowApi
+) -> None:
+    form = form_of("Công ty TNHH Xin Đường Dẫn")
+    form["finance"]["employees"] = None  # so the client is asked for it at once
+    engagement_id = register_engagement(form)
+    airflow.trigger("engagement", engagement_id, {"engagement_id": engagement_id})
+    until(lambda: bool(linked(stack, engagement_id)), "a mail with a link")
+    with httpx.Client(trust_env=False) as browser:
+        asked = browser.post(f"{linked(stack, engagement_id)[0]}/new-link")
+        assert asked.status_code == 200
+        until(lambda: len(linked(stack, engagement_id)) == 2, "the mail with the new link")
+        assert browser.get(linked(stack, engagement_id)[1]).status_code == 200
+    assert letters(stack, engagement_id)[-1].subject.startswith(f"[{engagement_id}] Đường dẫn mới")
+
+
+def linked(stack: Stack, engagement_id: str) -> list[str]:
+    """The links to the portal in an engagement's mails, oldest first."""
+    return [link for letter in letters(stack, engagement_id) if (link := link_in(letter.text))]
 
 
 @pytest.fixture(scope="module")
