@@ -34,6 +34,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
 from include import clock
+from include.casework.inbox_drop import UNKNOWN, InboxBusy
 from include.engagement import dates
 from include.engagement.items import SCALES
 from include.engagement.money import format_vnd
@@ -46,9 +47,7 @@ from include.storage.base import CHUNK_BYTES, NotStored, UploadAddress
 from portal import answers
 from portal.answers import ANSWER, FILE, OTHER, Answer
 from portal.inbox import (
-    UNKNOWN,
     WAITING,
-    Busy,
     Placed,
     TooLarge,
     Upload,
@@ -333,7 +332,7 @@ class _Portal:
             return self._shown(token, seen, typed, {"form": "file_too_large"}, status=413, had_files=True)
         except NotStored:
             return self._shown(token, seen, typed, {"form": "not_whole"}, status=422, had_files=True)
-        except Busy:
+        except InboxBusy:
             return self._shown(token, seen, typed, {"form": "busy"}, status=503, had_files=bool(files))
         log.info("%s: an answer to %s was received, %d files", seen.engagement_id, seen.key, len(files))
         return self._to_receipt(token, nonce)

@@ -257,6 +257,7 @@ def firm_mail_facts(
         "days_left": None,
         "missing": [],
         "received": [],
+        "files": [],
         "set_aside": [],
         "set_aside_more": 0,
         "questions": [],

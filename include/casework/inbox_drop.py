@@ -27,13 +27,19 @@ class InboxBusy(Exception):
 
 @dataclass(frozen=True)
 class Dropped:
-    """An answer: a decision, a message, changes asked for, ``answers`` by item, ``files`` by stored name."""
+    """An answer: a decision, a message, changes asked for, ``answers`` by item, ``files`` by stored name.
+
+    ``hashes``: SHA-256 (hex) by stored name of files that the caller puts there itself, after the reply. ``mark``
+    tells this answer from another with the same words.
+    """
 
     answers: Mapping[str, str] = field(default_factory=dict)
     reply: str | None = None
     message: str = ""
     items: Sequence[str] = ()
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    mark: str = ""
 
 
 def stored_names(names: Sequence[str], *, mark: str) -> list[str]:
@@ -60,7 +66,10 @@ def joined_reply(storage: Storage, folder: str, answer: Dropped) -> bytes:
     message = waiting.message
     if answer.message and answer.message not in message:
         message = f"{message}\n\n{answer.message}".strip()
-    manifest = {**waiting.manifest, **{name: hashlib.sha256(data).hexdigest() for name, data in answer.files.items()}}
+    # What is not there died with whoever was to put it there: it must not hold back what comes now.
+    whole = {name: sha256 for name, sha256 in waiting.manifest.items() if storage.exists(folder + name)}
+    own = {name: hashlib.sha256(data).hexdigest() for name, data in answer.files.items()}
+    manifest = {**whole, **own, **answer.hashes}
     reply = {
         "answers": {**waiting.answers, **answer.answers},
         "files": waiting.files,
@@ -68,6 +77,7 @@ def joined_reply(storage: Storage, folder: str, answer: Dropped) -> bytes:
         "message": message,
         "items": list(answer.items) or waiting.items,
         "manifest": manifest,
+        "mark": answer.mark,
     }
     data = json.dumps(reply, ensure_ascii=False, sort_keys=True).encode()
     if len(data) > LONGEST or len(manifest) > MOST_ENTRIES:

@@ -26,6 +26,7 @@ from sqlalchemy import func, select
 
 from include.casework.accuracy import record_contradictions
 from include.casework.correspondence import post
+from include.casework.facts import number_text
 from include.casework.office import Case
 from include.documents.workbooks.answer_sheet import UnreadableSheet
 from include.engagement import process
@@ -293,8 +294,14 @@ def _register(
         for file in files
         if file.problem and file.arrival.name != REPLY and seen[file.arrival.name].item is None
     ]
+    whole = [
+        {"item": seen[file.arrival.name].item or "", "name": file.shown, "size": file.arrival.size,
+         "sha256": file.arrival.sha256}
+        for file in files if not file.problem and file.arrival.name != REPLY
+    ]  # fmt: skip
     questions = record_contradictions(case) if request.kind == "information" else []
-    _settle(case, request, found, reply, unclear, returned, fresh, more=more, set_aside=set_aside, questions=questions)
+    _settle(case, request, found, reply, unclear, returned, fresh, more=more, files=whole, set_aside=set_aside,
+            questions=questions)  # fmt: skip
 
 
 def _settle(
@@ -307,6 +314,7 @@ def _settle(
     fresh: Sequence[Arrival],
     *,
     more: bool,
+    files: Sequence[Mapping[str, Any]],
     set_aside: Sequence[Mapping[str, str]],
     questions: Sequence[str],
 ) -> None:
@@ -336,8 +344,8 @@ def _settle(
     case.event(
         "received", key=f"received/{request.key}/{receipt}", request=request.key, unclear=unclear,
         received=[*found.received, *found.received_files], returned=returned, missing=missing,
-        unassigned=found.unassigned, complete=request.status == "answered", more=more, set_aside=list(set_aside),
-        questions=list(questions),
+        unassigned=found.unassigned, complete=request.status == "answered", more=more, files=list(files),
+        set_aside=list(set_aside), questions=list(questions),
     )  # fmt: skip
     case.session.commit()
 
@@ -462,21 +470,27 @@ def _acknowledge(case: Case, request: Request) -> None:
         .where(Event.engagement_id == case.id, Event.kind == "received", Event.facts["request"].astext == request.key)
         .order_by(Event.id)
     )
-    received, set_aside, questions = list[str](), list[dict[str, str]](), list[str]()
+    received, files, set_aside, questions = list[str](), list[dict[str, Any]](), list[dict[str, str]](), list[str]()
     for receipt in receipts:
         facts = receipt.facts
         received += facts["received"]
+        files += facts.get("files", [])
         set_aside += facts.get("set_aside", [])
         questions += facts.get("questions", [])
         if facts.get("more"):
             continue
         told: dict[str, Any] = {
             "received": [labels.get(key, key) for key in dict.fromkeys(received)],
+            "files": [
+                {"title": labels.get(file["item"]) or file["name"], "size": number_text(file["size"], case.language),
+                 "sha256": file["sha256"]}
+                for file in files[:NAMED_FILES]
+            ],
             "set_aside": set_aside[:NAMED_FILES],
             "set_aside_more": max(0, len(set_aside) - NAMED_FILES),
             "questions": questions,
         }
-        received, set_aside, questions = [], [], []
+        received, files, set_aside, questions = [], [], [], []
         if facts["unclear"]:
             post(case, "reply_unclear", receipt.key, request=request, stage=request.stage, reason=facts["unclear"])
             continue

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from datetime import date
 
 from sqlalchemy import select
@@ -17,10 +19,11 @@ def test_only_what_is_missing_is_asked_for_again(firm: Firm) -> None:
     assert firm.receive("information") is None
     mail = firm.outbox.read()[-1].get_body(("plain",))
     assert mail is not None
-    wanted = mail.get_content().split("gửi thêm hoặc gửi lại")[1]
+    _, wanted, whole = re.split("gửi thêm hoặc gửi lại|Các tệp đã nhận nguyên vẹn", mail.get_content())
     labels = {item.key: item.label.vi for item in process.INFORMATION_ITEMS}
     assert labels["capacity"] in wanted and labels["sales_documents"] in wanted
     assert labels["strategy"] not in wanted and labels["business_registration"] not in wanted
+    assert f"{labels['business_registration']} – {len(PDF)} bytes, SHA-256: {hashlib.sha256(PDF).hexdigest()}" in whole
 
 
 def test_an_answer_in_halves_completes_the_request(firm: Firm) -> None:

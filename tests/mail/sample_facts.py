@@ -28,6 +28,7 @@ def sample_facts(**changes: Any) -> dict[str, Any]:
         "days_left": 1,
         "missing": [{"label": "Báo cáo tài chính", "reason": "Thiếu trang 3"}, {"label": "Sản phẩm", "reason": ""}],
         "received": ["Giấy chứng nhận đăng ký kinh doanh"],
+        "files": [{"title": "Giấy chứng nhận đăng ký kinh doanh", "size": "248.112", "sha256": "9f" * 32}],
         "set_aside": [{"name": "anh.exe", "reason": "Tệp là chương trình nên chúng tôi không mở."}],
         "set_aside_more": 2,
         "questions": ["Hai nơi ghi khác nhau về số lao động: phiếu tiếp nhận ghi 34, phần trả lời ghi 340. Quý khách "

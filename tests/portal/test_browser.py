@@ -237,8 +237,8 @@ def test_with_s3_the_bytes_go_straight_to_the_storage_or_else_with_the_form(
     served.ask("information")
     page = open_page("information", device=DESK)
     came_along: list[str] = []
-    put = inbox._put
-    monkeypatch.setattr(inbox, "_put", lambda *given, **more: came_along.append("file") or put(*given, **more))
+    copied = inbox._copied
+    monkeypatch.setattr(inbox, "_copied", lambda *given, **more: came_along.append("file") or copied(*given, **more))
     if not reached:
         page.route("**/ho-so/**", lambda route: route.abort())
         page.add_init_script("window.setTimeout = ((set) => (work) => set(work, 0))(window.setTimeout)")

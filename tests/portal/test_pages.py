@@ -15,8 +15,9 @@ from include.casework.new_links import answer_requests
 from include.casework.receiving import take_in
 from include.portal_links import link_for
 from include.register.models import Document
+from include.storage import StorageFull
 from portal.app import HEADERS, create_app
-from tests.firm import ANSWERS, FORM, GOOD, PAPERS, PDF, QUOTE, Firm
+from tests.firm import ANSWERS, FORM, GOOD, PAPERS, PDF, QUOTE, Firm, facts_of
 from tests.portal.conftest import KEYS, MANY, URL, Client
 
 TYPED = {f"answer.{key}": value for key, value in ANSWERS.items()}
@@ -327,3 +328,28 @@ def test_the_reply_in_the_inbox_is_what_the_architecture_describes(informed: Cli
     [name] = reply["manifest"]
     assert name.startswith("business_registration-") and reply["answers"] == {"strategy": "x"}
     assert reply["manifest"][name] == hashlib.sha256(FILES[0][1][1]).hexdigest()
+
+
+def test_an_upload_that_died_halfway_holds_back_nothing_that_comes_after(
+    informed: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from include.storage.local import LocalStorage
+
+    def full(*given: object, **more: object) -> None:
+        raise StorageFull("no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalStorage, "put_file", full)
+        refused = informed.send("information", {"answer.strategy": "dở dang"}, FILES[:1])
+    assert refused.status_code == 503 and "Retry-After" in refused.headers
+    assert informed.firm.receive("information") is None  # half of it is not read
+    informed.send("information", TYPED, FILES)
+    assert informed.firm.receive("information") == "complete" and inbox(informed.firm) == []
+
+
+def test_the_same_words_said_again_are_a_second_answer(informed: Client) -> None:
+    for _ in range(2):
+        informed.send("information", {"answer.strategy": "x"})
+        informed.firm.receive("information")
+    with informed.firm.case() as case:
+        assert len(facts_of(case, "received")) == 2
