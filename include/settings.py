@@ -24,6 +24,7 @@ class Settings:
     ``production`` installations refuse a rehearsal's calendar. ``portal_url`` is where clients reach the portal (None:
     there is none, and no mail links to it); ``portal_keys`` sign its links, newest first. ``authserv_id`` is the name
     under which the firm's own mail host writes what it found about a sender (RFC 8601); empty: it writes nothing.
+    Replies are read from ``imap_conn_id``, on one machine from ``reply_folder``, where the mail catcher keeps them.
     """
 
     register_url: str
@@ -37,6 +38,7 @@ class Settings:
     portal_url: str | None = None
     portal_keys: tuple[str, ...] = field(default=(), repr=False)
     imap_conn_id: str = "imap_default"
+    reply_folder: Path | None = None
     authserv_id: str = ""
 
     @property
@@ -71,6 +73,7 @@ def load_settings() -> Settings:
         firm_file=Path(env.get("ENGAGEMENT_FIRM_FILE", ROOT / "include" / "firm.yaml")),
         portal_url=portal_url,
         portal_keys=portal_keys,
+        reply_folder=Path(env["ENGAGEMENT_REPLY_FOLDER"]) if env.get("ENGAGEMENT_REPLY_FOLDER") else None,
         imap_conn_id=env.get("ENGAGEMENT_IMAP_CONN_ID", "imap_default"),
         authserv_id=env.get("ENGAGEMENT_AUTHSERV_ID", ""),
     )

@@ -162,7 +162,7 @@ class Stack:
             "ENGAGEMENT_PORTAL_HOST": HOST,
             "ENGAGEMENT_PORTAL_PORT": str(self.ports.portal),
         }
-        del engagement["ENGAGEMENT_MAIL_RECORD"]
+        del engagement["ENGAGEMENT_MAIL_RECORD"], engagement["ENGAGEMENT_REPLY_FOLDER"]
         kept = {name: os.environ[name] for name in _PORTAL_KEEPS if name in os.environ}
         if self.rehearsal:
             kept.pop("ENGAGEMENT_PRODUCTION", None)
@@ -173,6 +173,7 @@ class Stack:
             "ENGAGEMENT_REGISTER_URL": self.register_url,
             "ENGAGEMENT_STORAGE_URL": self.storage.as_uri(),
             "ENGAGEMENT_MAIL_RECORD": self.mails.as_uri(),
+            "ENGAGEMENT_REPLY_FOLDER": str(self.mails),
             "ENGAGEMENT_PORTAL_PUBLIC_URL": self.portal_url,
             "ENGAGEMENT_PORTAL_KEYS": self._secret("portal-links"),
             "ENGAGEMENT_INBOX_POLL_SECONDS": "0.3" if self.rehearsal else "1",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseHook, BaseOperator
@@ -12,7 +14,8 @@ from operators.case import open_office
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from include.mail.imap import ImapServer
+    from include.mail.imap import ImapServer, ReplyMailbox
+    from include.settings import Settings
 
 
 class ReadMailbox(BaseOperator):
@@ -27,13 +30,24 @@ class ReadMailbox(BaseOperator):
         from include.mail.transport import TransientMailError
 
         office = open_office()
-        server = imap_server(office.settings.imap_conn_id)
         try:
-            with server.open() as box:
+            with reply_mailbox(office.settings) as box:
                 counts = read_mailbox(office, box, authserv_id=office.settings.authserv_id)
         except TransientMailError:
             raise AirflowException("a mail server does not answer as hoped; what is left is read later") from None
         self.log.info("Messages settled: %s", dict(sorted(counts.items())))
+
+
+@contextmanager
+def reply_mailbox(settings: Settings) -> Iterator[ReplyMailbox]:
+    """Open the mailbox that clients reply to. Raises AirflowSkipException when there is none."""
+    if settings.reply_folder is not None:
+        from include.mail.catcher_mailbox import CatcherMailbox
+
+        yield CatcherMailbox(settings.reply_folder, str(settings.firm["mail"]["reply_to"]))
+        return
+    with imap_server(settings.imap_conn_id).open() as box:
+        yield box
 
 
 def imap_server(conn_id: str) -> ImapServer:

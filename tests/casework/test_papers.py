@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
+import docx
 import pytest
 
 from include.documents import render as rendering
 from include.documents.libreoffice import ConversionFailed, LibreOffice, find_libreoffice
 from include.engagement.errors import NotReproducible
 from tests.documents.test_engagement_papers import text_of
-from tests.firm import Firm, facts_of
+from tests.firm import ANSWERS, PAPERS, Firm, facts_of
 
 REAL = find_libreoffice()
 needs_libreoffice = pytest.mark.skipif(
@@ -102,11 +104,19 @@ def test_with_the_real_libreoffice_the_quote_is_a_pdf(firm: Firm, monkeypatch: p
 
 @needs_libreoffice
 def test_the_plan_carries_the_models_figures(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
-    firm.open().inform().decide().contract()
+    firm.open()
+    firm.ask("information")
+    figures = {"revenue_vnd": "14.500.000.000", "cost_vnd": "11.900.000.000", "loan_vnd": "6.000.000.000"}
+    assert firm.put("information", {"answers": {**ANSWERS, **figures}}, PAPERS).receive("information") == "complete"
+    firm.sign("information_review", "accept")
+    firm.decide().contract()
     monkeypatch.setenv("ENGAGEMENT_LIBREOFFICE", "")
     firm.ask("delivery")
     with firm.case() as case:
-        text = text_of(case.office.storage.get(case.latest("business_plan").path))
+        plan = case.office.storage.get(case.latest("business_plan").path)
+    text = text_of(plan)
+    charts = [shape._inline.docPr.get("descr") for shape in docx.Document(io.BytesIO(plan)).inline_shapes]
+    assert len(charts) >= 3 and all(charts)
     assert "Kết quả của mô hình tài chính theo năm" in text
     assert "NPV, kịch bản" in text
 
