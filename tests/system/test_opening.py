@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import smtplib
 import time
 from collections.abc import Callable, Iterator
 from datetime import date
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,15 @@ import httpx
 import pytest
 
 from include.casework.opening import register_engagement
+from include.engagement import process
 from include.engagement.errors import AlreadyOpen, InvalidInput
 from include.engagement.form import read_form
+from include.register.models import Engagement
+from include.register.session import sessions
 from include.settings import load_settings
 from local.airflow_api import AirflowApi, Conflict, NotFound
 from local.open import open_file
+from local.ports import HOST
 from local.stack import ROOT, Stack
 from rehearsal.__main__ import play
 from rehearsal.letters import Letter, Mailbox
@@ -166,6 +172,32 @@ def test_who_asks_the_portal_for_a_new_link_gets_a_mail_with_one_that_opens_the_
         until(lambda: len(linked(stack, engagement_id)) == 2, "the mail with the new link")
         assert browser.get(linked(stack, engagement_id)[1]).status_code == 200
     assert letters(stack, engagement_id)[-1].subject.startswith(f"[{engagement_id}] Đường dẫn mới")
+
+
+def test_a_client_answers_by_replying_to_the_mail(stack: Stack, airflow: AirflowApi) -> None:
+    form = form_of("Công ty TNHH Trả Lời Thư")
+    form["finance"]["employees"] = None
+    engagement_id = register_engagement(form)
+    airflow.trigger("engagement", engagement_id, {"engagement_id": engagement_id})
+    until(lambda: bool(linked(stack, engagement_id)), "the mail that asks")
+    asking = next(letter for letter in letters(stack, engagement_id) if link_in(letter.text))
+    employees = next(item.label.vi for item in process.INTAKE_ITEMS if item.key == "employees")
+    reply = EmailMessage()
+    reply["From"] = form["client"]["contact"]["email"]
+    reply["To"] = f"hoso+{engagement_id}.{asking.request}@kehoachviet.example"
+    reply["Subject"] = f"Re: {asking.subject}"
+    reply["Message-ID"] = "<reply-1@banmesom.example>"
+    reply["In-Reply-To"] = asking.message_id
+    reply.set_content(f"Kính gửi công ty,\n\n{employees}: 34\n")
+    with smtplib.SMTP(HOST, stack.ports.smtp) as server:
+        server.send_message(reply)
+
+    airflow.trigger("mailbox", None, {})
+
+    until(lambda: any("Đã nhận đủ" in each.subject for each in letters(stack, engagement_id)), "what was received")
+    with sessions(load_settings().register_url)() as session:
+        engagement = session.get(Engagement, engagement_id)
+        assert engagement is not None and engagement.form["finance"]["employees"] == 34
 
 
 def linked(stack: Stack, engagement_id: str) -> list[str]:
