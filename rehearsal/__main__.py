@@ -12,12 +12,15 @@ import json
 import os
 import shutil
 import signal
+import smtplib
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import date
+from email.message import EmailMessage
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -29,7 +32,7 @@ from include.engagement.errors import EngagementError, InvalidInput
 from include.register.session import sessions
 from include.settings import load_settings
 from local.airflow_api import AirflowApi, ApiError
-from local.ports import PortInUse, Ports
+from local.ports import HOST, PortInUse, Ports
 from local.stack import ROOT, Stack, StackError
 from rehearsal.letters import Mailbox
 from rehearsal.players import RehearsalFailed
@@ -42,7 +45,8 @@ from rehearsal.scenario import Scenario, find_scenario, read_scenario
 
 DEMO_DATA = ROOT / "data" / "demo"
 DEMO_SCENARIO = "coffee-roastery"
-DAGS = ("engagement", "monitoring", "feedback", "reminders")
+DAGS = ("engagement", "monitoring", "feedback", "reminders", "mailbox")
+MAILBOX_SECONDS = 60.0
 LOG_LINES = 25
 INTERRUPTED = 130
 
@@ -150,15 +154,32 @@ def play(stack: Stack, scenarios: list[Scenario], progress: Progress, *, out: Pa
 
     with AirflowApi(stack.api_url, "admin", stack.users["admin"]) as airflow, progress:
         airflow.wait_for_dags(DAGS)
+
+        def post(message: EmailMessage) -> None:
+            with smtplib.SMTP(HOST, stack.ports.smtp) as server:
+                server.send_message(message)
+            read_mailbox(airflow)
+
         rehearsal = Rehearsal(
             scenarios=scenarios, airflow=airflow, register=Record(settings), mailbox=mailbox, storage=stack.storage,
             calendar=calendar, progress=progress, register_form=register, log_of=log_reader(stack.data), visit=visit,
+            post=post,
         )  # fmt: skip
         rehearsal.play()
     played = [(scenario, rehearsal.opened[number]) for number, scenario in enumerate(scenarios)]
     with sessions(settings.register_url)() as session:
         letters = mailbox.letters()
         return write_results(session, played, storage=stack.storage, letters=letters, calendar=calendar, out=out)
+
+
+def read_mailbox(airflow: AirflowApi) -> None:
+    """Have the reply mailbox read now instead of at its next turn. Raises RehearsalFailed when that fails."""
+    run_id = str(airflow.trigger("mailbox", None, {})["dag_run_id"])
+    deadline = time.monotonic() + MAILBOX_SECONDS
+    while (state := airflow.run("mailbox", run_id)["state"]) != "success":
+        if state == "failed" or time.monotonic() > deadline:
+            raise RehearsalFailed(f"the reply mailbox was not read: {run_id} is {state}")
+        time.sleep(0.3)
 
 
 def log_reader(data: Path) -> Callable[[Mapping[str, Any]], str]:

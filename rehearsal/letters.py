@@ -15,7 +15,10 @@ _TAG = re.compile(r"\+([^.@+]+)\.([^@]+)@")
 
 @dataclass(frozen=True)
 class Letter:
-    """One received mail. ``engagement`` and ``request`` (upper, lower case) are where an answer goes, or empty."""
+    """One received mail. ``engagement`` and ``request`` (upper, lower case) are where an answer goes, or empty.
+
+    ``to_firm``: a client wrote it.
+    """
 
     path: Path
     message_id: str
@@ -26,6 +29,7 @@ class Letter:
     engagement: str
     request: str
     text: str = ""
+    to_firm: bool = False
 
 
 class Mailbox:
@@ -36,11 +40,11 @@ class Mailbox:
         self._seen: dict[str, Letter] = {}
 
     def letters(self) -> list[Letter]:
-        """Return every mail received, in the order of its file name."""
+        """Return every mail that the firm sent, in the order of its file name."""
         for path in sorted(self._folder.glob("*.eml")):
             if path.name not in self._seen:
                 self._seen[path.name] = read_letter(path)
-        return [self._seen[name] for name in sorted(self._seen)]
+        return [self._seen[name] for name in sorted(self._seen) if not self._seen[name].to_firm]
 
 
 def read_letter(path: Path) -> Letter:
@@ -60,4 +64,5 @@ def read_letter(path: Path) -> Letter:
         engagement=tag.group(1).upper() if tag else "",
         request=tag.group(2).lower() if tag else "",
         text=body.get_content() if body is not None else "",
+        to_firm=any(_TAG.search(address) for _, address in recipients),
     )

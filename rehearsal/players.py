@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +20,7 @@ from include.engagement import process
 from include.engagement.calendar import WorkingCalendar
 from rehearsal.attachments import make_file
 from rehearsal.letters import Letter
+from rehearsal.mail_reply import reply_to
 from rehearsal.portal_visit import PortalFailed, link_in
 from rehearsal.record import AskedDecision, OpenRequest
 from rehearsal.scenario import Answer, Decision, Scenario
@@ -50,7 +52,8 @@ class Deed:
 class Correspondents:
     """Everybody who answers. ``plays`` maps engagement ids to their scenarios.
 
-    With ``visit`` (``rehearsal.portal_visit.visit``) a client answers every other request through the portal.
+    With ``visit`` (``rehearsal.portal_visit.visit``) a client answers every other request through the portal, with
+    ``post`` (which sends a mail and sees to it that it is read) the others by replying to the mail.
     """
 
     storage: Path
@@ -58,6 +61,8 @@ class Correspondents:
     plays: dict[str, Scenario] = field(default_factory=dict)
     deeds: list[Deed] = field(default_factory=list)
     visit: Callable[[str, Mapping[str, Any], Mapping[str, bytes]], bool] | None = None
+    post: Callable[[EmailMessage], None] | None = None
+    _asking: dict[tuple[str, str], Letter] = field(default_factory=dict)
     _links: dict[tuple[str, str], str] = field(default_factory=dict)
     _answered: dict[str, int] = field(default_factory=dict)
     _planned: set[tuple[str, str, int]] = field(default_factory=set)
@@ -77,6 +82,7 @@ class Correspondents:
                 self._links[letter.engagement, letter.request] = link
             if letter.request and templates.get(letter.message_id, "") not in NOT_ASKING:
                 asked.setdefault((letter.engagement, letter.request), set()).add(letter.message_id)
+                self._asking[letter.engagement, letter.request] = letter
         new = []
         for request in requests:
             mails = len(asked.get((request.engagement_id.upper(), request.key.lower()), ()))
@@ -115,14 +121,15 @@ class Correspondents:
         return [deed for deed in self.deeds if deed.day <= day]
 
     def perform(self, deed: Deed, request: OpenRequest, *, day: date) -> str:
-        """Answer a request through the portal or the inbox; return in a few words what was sent."""
+        """Answer a request through the portal, by mail or by the inbox; return in a few words what was sent."""
         self.deeds.remove(deed)
         form = self.plays[deed.engagement_id].form
         files, reply = compose(deed.answer, request, language=form.get("language", "vi"), day=day)
         through_portal = self._through_portal(deed, reply, files)
-        if not through_portal:
+        by_mail = not through_portal and self._by_mail(deed, request, reply, files)
+        if not through_portal and not by_mail:
             put_into_inbox(self.storage, deed.engagement_id, deed.request, files=files, reply=reply)
-        parts = ["qua cổng trả lời"] if through_portal else []
+        parts = ["qua cổng trả lời"] if through_portal else ["trả lời thư"] if by_mail else []
         parts += [reply["reply"]] if reply.get("reply") else []
         parts += [f"{len(reply['answers'])} câu trả lời"] if reply.get("answers") else []
         return ", ".join([*parts, *files]) or "thư trả lời"
@@ -139,6 +146,21 @@ class Correspondents:
             return self.visit(link, reply, files)
         except PortalFailed as error:
             raise RehearsalFailed(f"{deed.engagement_id}: {deed.request} through the portal: {error}") from error
+
+
+    def _by_mail(
+        self, deed: Deed, request: OpenRequest, reply: Mapping[str, Any], files: Mapping[str, bytes]
+    ) -> bool:
+        letter = self._asking.get((deed.engagement_id.upper(), deed.request.lower()))
+        if self.post is None or letter is None or process.REQUESTS[request.kind].of != "client":
+            return False
+        form = self.plays[deed.engagement_id].form
+        message = reply_to(letter, request.kind, reply, files, sender=form["client"]["contact"]["email"],
+                           language=form.get("language", "vi"))  # fmt: skip
+        if message is None:
+            return False
+        self.post(message)
+        return True
 
 
 def compose(

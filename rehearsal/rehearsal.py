@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -101,9 +102,10 @@ class Rehearsal:
     patience: float = PATIENCE_SECONDS
     opened: dict[int, str] = field(default_factory=dict)
     visit: Callable[[str, Mapping[str, Any], Mapping[str, bytes]], bool] | None = None
+    post: Callable[[EmailMessage], None] | None = None
 
     def __post_init__(self) -> None:
-        self._people = Correspondents(self.storage, self.calendar, visit=self.visit)
+        self._people = Correspondents(self.storage, self.calendar, visit=self.visit, post=self.post)
         self._swept: date | None = None
         self._released: set[str] = set()
         self._parked_since: dict[tuple[str, str, int], float] = {}
