@@ -38,7 +38,7 @@ from include.casework.inbox_drop import UNKNOWN, InboxBusy
 from include.engagement import dates
 from include.engagement.items import SCALES
 from include.engagement.money import format_vnd
-from include.engagement.process import THEMES, Language
+from include.engagement.process import ITEM_HELP, THEMES, Language
 from include.portal_links import BadLink, ExpiredLink, Link, read_link
 from include.register.session import make_engine, sessions
 from include.settings import Settings
@@ -372,8 +372,8 @@ class _Portal:
         return self._html(
             "request.html", seen.language, status=status, seen=seen, token=token, nonce=nonce, typed=typed,
             wrong={name: said.get(problem, problem) for name, problem in wrong.items()}, had_files=had_files,
-            documents=shown_documents(seen), scales=SCALES, themes=THEMES, answer=ANSWER, file=FILE, other=OTHER,
-            direct=self.direct, most_mb=self.limits.file_bytes // 1024 // 1024,
+            documents=shown_documents(seen), scales=SCALES, themes=THEMES, help=ITEM_HELP, answer=ANSWER, file=FILE,
+            other=OTHER, direct=self.direct, most_mb=self.limits.file_bytes // 1024 // 1024,
             being_read=seen.status == "open" and waits_to_be_read(self._storage, seen.engagement_id, seen.key),
         )  # fmt: skip
 

@@ -19,7 +19,7 @@ WORDS: dict[str, Text] = {
     "documents": Text("Tài liệu", "Documents"),
     "what": Text("Nội dung cần trả lời", "What we ask for"),
     "missing": Text("chưa có", "missing"),
-    "received": Text("đã nhận", "received"),
+    "received": Text("đã nhận và kiểm tra", "received and checked"),
     "returned": Text("cần gửi lại", "please send again"),
     "optional": Text("không bắt buộc", "optional"),
     "formats": Text("Định dạng nhận", "Formats"),

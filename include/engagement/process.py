@@ -173,6 +173,45 @@ INFORMATION_ITEMS: tuple[Item, ...] = (
 )
 
 
+# What helps a client to answer an item of the information request.
+ITEM_HELP: dict[str, Text] = {
+    "registered_name": Text("Chép đúng từng chữ trên giấy chứng nhận.", "Exactly as the certificate has it."),
+    "registered_tax_code": Text("10 chữ số; chi nhánh thêm 3 chữ số sau dấu gạch.",
+                                "10 digits; a branch has 3 more after a hyphen."),
+    "registered_capital_vnd": Text("Số tiền bằng đồng, ví dụ 5.000.000.000.", "In VND, for example 5,000,000,000."),
+    "founded_year": Text("Năm cấp giấy chứng nhận lần đầu.", "The year of the first certificate."),
+    "strategy": Text("Doanh nghiệp muốn trở thành gì, phục vụ ai, bằng cách nào.",
+                     "What the company wants to become, for whom, and how."),
+    "vision": Text("Vài con số muốn đạt: doanh thu, sản lượng, số điểm bán, …",
+                   "A few figures to reach: revenue, output, outlets, …"),
+    "activities": Text("Làm gì, ở đâu, từ khâu nào đến khâu nào.", "What is done, where, and which steps of it."),
+    "capacity": Text("Mỗi tháng làm hoặc phục vụ được bao nhiêu, hiện dùng bao nhiêu phần trăm.",
+                     "How much a month can be made or served, and how much of that is used."),
+    "suppliers": Text("Ba nhà cung cấp lớn nhất và mặt hàng.", "The three largest suppliers and what they supply."),
+    "products": Text("Tên sản phẩm, dịch vụ chính và tỷ trọng doanh thu.",
+                     "The main products and services, with their share of revenue."),
+    "pricing": Text("Giá bán hiện nay và cách định giá.", "Present prices, and how they are set."),
+    "customers": Text("Ai mua, ở đâu, mua bao nhiêu.", "Who buys, where, how much."),
+    "competitors": Text("Hai, ba đối thủ và điểm họ hơn, kém.", "Two or three, and where they are better or worse."),
+    "last_full_year": Text("Năm của hai số liệu dưới đây, ví dụ 2025.",
+                           "The year of the two figures below, for example 2025."),
+    "revenue_vnd": Text("Số tiền bằng đồng, theo báo cáo tài chính.", "In VND, as in the financial statements."),
+    "cost_vnd": Text("Tổng chi phí bằng đồng, theo báo cáo tài chính.",
+                     "All costs, in VND, as in the financial statements."),
+    "loan_vnd": Text("Số tiền bằng đồng muốn vay cho dự án.", "The amount in VND to borrow for the project."),
+    "equity_vnd": Text("Số tiền bằng đồng tự bỏ ra cho dự án.", "The amount in VND of your own for the project."),
+    "collateral": Text("Tài sản, giá trị ước tính, đang thế chấp ở đâu chưa.",
+                       "What it is, its estimated value, and whether it is pledged already."),
+    "shareholders": Text("Tên và tỷ lệ góp vốn; cộng lại 100 %.", "Names and shares; together 100 %."),
+    "licences": Text("Tên giấy phép, nơi cấp, ngày hết hạn.", "Name, who issued it, when it expires."),
+    "export_markets": Text("Nước, mặt hàng, sản lượng mỗi năm.", "Countries, goods, volume a year."),
+    "business_registration": Text("Bản chụp hoặc bản quét rõ chữ, đủ các trang.",
+                                  "A legible photo or scan, all pages."),
+    "sales_documents": Text("Catalogue, bảng giá hoặc tờ giới thiệu.", "A catalogue, price list or leaflet."),
+    "financial_statements": Text("Năm gần nhất; nhiều tệp cũng được.", "Of the last year; several files are fine."),
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Request:
     """Something awaited from a client or from the service department.

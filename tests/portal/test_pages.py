@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 
 from include.casework.new_links import answer_requests
 from include.casework.receiving import take_in
+from include.engagement import process
 from include.portal_links import link_for
 from include.register.models import Document
 from include.storage import StorageFull
@@ -134,7 +135,7 @@ def test_a_part_is_enough_and_the_rest_is_asked_for_again(informed: Client) -> N
     informed.send("information", {"answer.strategy": "Chuỗi khách sạn"}, FILES[:1])
     assert informed.firm.receive("information") is None
     text = said(informed.see("information"))
-    assert "Chuỗi khách sạn" in text and text.count("đã nhận") == 2
+    assert "Chuỗi khách sạn" in text and text.count("đã nhận và kiểm tra") == 2
 
 
 def test_an_answer_joins_one_that_was_not_read_yet(informed: Client) -> None:
@@ -353,3 +354,16 @@ def test_the_same_words_said_again_are_a_second_answer(informed: Client) -> None
         informed.firm.receive("information")
     with informed.firm.case() as case:
         assert len(facts_of(case, "received")) == 2
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_every_item_of_the_information_request_comes_with_help(client: Client, language: str) -> None:
+    client.firm.open(language=language)
+    client.firm.ask("information")
+    assert process.ITEM_HELP.keys() == {item.key for item in process.INFORMATION_ITEMS}
+    page = client.see("information")
+    text = said(page)
+    with client.firm.case() as case:
+        for item in case.items(case.request("information")):
+            assert process.ITEM_HELP[item.key].in_(language) in text
+            assert f'aria-describedby="{"file" if f"file.{item.key}" in page else "answer"}.{item.key}-help"' in page
