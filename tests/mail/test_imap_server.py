@@ -1,21 +1,27 @@
-"""The reply mailbox on a real server: Debian's Dovecot, with mail handed in by its own delivery agent."""
+"""The reply mailbox on real servers: Debian's Dovecot, with mail handed in by its delivery agent or by OpenSMTPD."""
 
 from __future__ import annotations
 
 import os
 import pwd
 import shutil
+import smtplib
 import socket
 import subprocess
 import tempfile
+import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
 
+from include.casework.mailbox import read_mailbox
 from include.mail.imap import ARCHIVE, ImapServer
 from include.mail.transport import TransientMailError
+from tests.firm import FORM, PDF, Firm
 
 DELIVER = Path("/usr/lib/dovecot/dovecot-lda")
 CONFIG = """
@@ -57,6 +63,14 @@ service stats {{
 """
 
 
+OPENSMTPD = """
+table boxes {{ "@kehoachviet.example" = "nobody" }}
+listen on 127.0.0.1 port {port}
+action "deliver" mda "{deliver} -c {folder}/dovecot.conf -d hoso -f %{{sender}}" virtual <boxes>
+match from any for domain "kehoachviet.example" action "deliver"
+"""
+
+
 @dataclass
 class Dovecot:
     """A running server with one mailbox."""
@@ -92,6 +106,8 @@ def dovecot() -> Iterator[Dovecot]:
             each.chmod(0o755)
             if os.geteuid() == 0:
                 os.chown(each, owner.pw_uid, owner.pw_gid)
+        (folder / "log").touch()
+        (folder / "log").chmod(0o666)  # the delivery agent writes it too, under its own account
         group = subprocess.run(["id", "-gn", owner.pw_name], capture_output=True, text=True, check=True).stdout.strip()
         (folder / "dovecot.conf").write_text(
             CONFIG.format(folder=folder, port=port, user=owner.pw_name, group=group, uid=owner.pw_uid,
@@ -107,11 +123,39 @@ def dovecot() -> Iterator[Dovecot]:
             running.wait(timeout=30)
 
 
-def _await_greeting(running: subprocess.Popen[bytes], port: int, folder: Path) -> None:
+@pytest.fixture
+def smtp_port(dovecot: Dovecot, tmp_path: Path) -> Iterator[int]:
+    """The port of an OpenSMTPD that delivers the firm's mail into Dovecot. It has one queue and socket a machine."""
+    program = shutil.which("smtpd") or shutil.which("smtpd", path="/usr/sbin")
+    if program is None:
+        if os.environ.get("CI"):
+            pytest.fail("opensmtpd is not installed")
+        pytest.skip("NO OPENSMTPD, NOT TESTED: install opensmtpd")
+    if os.geteuid() != 0:
+        pytest.skip("NOT ROOT, OPENSMTPD NOT TESTED: it runs as root only")
+    if subprocess.run(["smtpctl", "show", "status"], capture_output=True, check=False).returncode == 0:
+        pytest.skip("ANOTHER OPENSMTPD RUNS ON THIS MACHINE, NOT TESTED: stop it first")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config = tmp_path / "smtpd.conf"
+    config.write_text(OPENSMTPD.format(port=port, deliver=DELIVER, folder=dovecot.folder), encoding="utf-8")
+    config.chmod(0o600)
+    with (tmp_path / "log").open("wb") as log:
+        running = subprocess.Popen([program, "-d", "-f", str(config)], stdout=log, stderr=log)
+    try:
+        _await_greeting(running, port, tmp_path, greeting=b"220")
+        yield port
+    finally:
+        running.terminate()
+        running.wait(timeout=30)
+
+
+def _await_greeting(running: subprocess.Popen[bytes], port: int, folder: Path, *, greeting: bytes = b"* OK") -> None:
     for _ in range(200):
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-                if connection.recv(100).startswith(b"* OK"):
+                if connection.recv(100).startswith(greeting):
                     return
         except OSError:
             pass
@@ -121,7 +165,7 @@ def _await_greeting(running: subprocess.Popen[bytes], port: int, folder: Path) -
             continue
         break
     log = folder / "log"
-    pytest.fail(f"Dovecot did not start: {log.read_text() if log.exists() else 'no log'}")
+    pytest.fail(f"A mail server did not start: {log.read_text() if log.exists() else 'no log'}")
 
 
 def mail(number: int) -> bytes:
@@ -161,3 +205,34 @@ def test_an_account_that_is_refused_and_a_port_that_is_closed_are_tried_again_la
         port = free.getsockname()[1]
     with pytest.raises(TransientMailError), ImapServer("127.0.0.1", port, "hoso", "x", tls="none", timeout=5).open():
         pass
+
+
+def test_a_clients_reply_goes_through_real_servers_into_its_request(
+    dovecot: Dovecot, smtp_port: int, firm: Firm
+) -> None:
+    firm.open()
+    firm.ask("information")
+    asking = firm.outbox.read()[-1]
+    reply = EmailMessage()
+    reply["From"] = FORM["client"]["contact"]["email"]
+    reply["To"] = str(asking["Reply-To"])
+    reply["Subject"] = f"Re: {asking['Subject']}"
+    reply["In-Reply-To"] = str(asking["Message-ID"])
+    reply.set_content("Định hướng chiến lược: Chuỗi khách sạn\n")
+    reply.add_attachment(PDF, maintype="application", subtype="pdf", filename="business_registration.pdf")
+    with smtplib.SMTP("127.0.0.1", smtp_port) as server:
+        server.send_message(reply)
+    counts: Counter[str] = Counter()
+    for _ in range(100):
+        with dovecot.server().open() as box:
+            counts += read_mailbox(firm.office(), box)
+        if counts["filed"]:
+            break
+        time.sleep(0.1)
+    assert counts["filed"] == 1, (dovecot.folder / "log").read_text(encoding="utf-8")[-2000:]
+    assert firm.receive("information") is None
+    with firm.case() as case:
+        state = {item.key: item.state for item in case.items(case.request("information"))}
+    assert state["strategy"] == state["business_registration"] == "received"
+    with dovecot.server().open() as box:
+        assert box.waiting() == []
