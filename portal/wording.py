@@ -7,7 +7,6 @@ from include.engagement.process import Language, Text
 WORDS: dict[str, Text] = {
     "skip": Text("Đến phần trả lời", "Skip to the answer"),
     "file": Text("Hồ sơ", "File"),
-    "for": Text("Kính gửi", "For"),
     "due": Text("Vui lòng trả lời chậm nhất", "Please answer by"),
     "progress": Text("Tiến độ hồ sơ", "Progress"),
     "done": Text("đã xong", "done"),
@@ -24,8 +23,6 @@ WORDS: dict[str, Text] = {
     "optional": Text("không bắt buộc", "optional"),
     "formats": Text("Định dạng nhận", "Formats"),
     "at_most": Text("mỗi tệp tối đa", "at most, each file:"),
-    "files": Text("Chọn tệp", "Choose files"),
-    "drop": Text("hoặc kéo thả tệp vào đây", "or drop files here"),
     "others": Text("Tài liệu khác, hoặc bảng câu hỏi đã điền", "Other documents, or the questionnaire filled in"),
     "scale5": Text("1 là rất không hài lòng, 5 là rất hài lòng.", "1 is very dissatisfied, 5 very satisfied."),
     "scale10": Text("0 là chắc chắn không, 10 là chắc chắn có.", "0 is certainly not, 10 certainly."),

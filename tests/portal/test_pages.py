@@ -16,8 +16,10 @@ from include.casework.receiving import take_in
 from include.engagement import process
 from include.portal_links import link_for
 from include.register.models import Document
+from include.settings import ROOT
 from include.storage import StorageFull
 from portal.app import HEADERS, create_app
+from portal.wording import WORDS
 from tests.firm import ANSWERS, FORM, GOOD, PAPERS, PDF, QUOTE, Firm, facts_of
 from tests.portal.conftest import KEYS, MANY, URL, Client
 
@@ -367,3 +369,11 @@ def test_every_item_of_the_information_request_comes_with_help(client: Client, l
         for item in case.items(case.request("information")):
             assert process.ITEM_HELP[item.key].in_(language) in text
             assert f'aria-describedby="{"file" if f"file.{item.key}" in page else "answer"}.{item.key}-help"' in page
+
+
+def test_every_wording_is_used() -> None:
+    shown = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "portal").rglob("*")
+                    if path.suffix in (".html", ".py") and path.name != "wording.py")  # fmt: skip
+    by_value = {"missing", "received", "returned", "done", "now", "next", *process.REQUESTS["quote"].replies, "changes"}
+    unused = {key for key in WORDS if f"words.{key}" not in shown and f'"{key}"' not in shown} - by_value
+    assert unused == set()
