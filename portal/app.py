@@ -372,6 +372,8 @@ class _Portal:
         return self._html(
             "request.html", seen.language, status=status, seen=seen, token=token, nonce=nonce, typed=typed,
             wrong={name: said.get(problem, problem) for name, problem in wrong.items()}, had_files=had_files,
+            labels={prefix + item.row.key: item.row.label.in_(seen.language) for item in seen.items
+                    for prefix in (ANSWER, FILE)},
             documents=shown_documents(seen), scales=SCALES, themes=THEMES, help=ITEM_HELP, answer=ANSWER, file=FILE,
             other=OTHER, direct=self.direct, most_mb=self.limits.file_bytes // 1024 // 1024,
             being_read=seen.status == "open" and waits_to_be_read(self._storage, seen.engagement_id, seen.key),

@@ -18,7 +18,8 @@ MOST_KNOWN = 10_000  # links and addresses that are remembered at a time
 class Limits:
     """``file_bytes`` and ``body_bytes`` of a post; ``files`` in it; requests ``per_window`` of ``window_seconds``.
 
-    ``silence_seconds``: how long a body may say nothing. ``posts``: how many bodies are taken in at a time.
+    ``silence_seconds``: how long a body may say nothing, and how far it may fall behind ``bytes_per_second``.
+    ``posts``: how many bodies are taken in at a time.
     """
 
     file_bytes: int = 50 * 1024 * 1024
@@ -30,25 +31,33 @@ class Limits:
     posts_per_window: int = 30
     window_seconds: float = 600.0
     silence_seconds: float = 30.0
+    bytes_per_second: float = 2000.0
     posts: int = 8
 
 
 class BodyLimit:
-    """ASGI middleware: what is counted is what comes, whatever Content-Length says. Too much is 413, silence 408."""
+    """ASGI middleware: what is counted is what comes, whatever Content-Length says.
+
+    Too much is 413; silence, and trickling, 408.
+    """
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self.app, self.limits = app, limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything on, counting."""
-        come = 0
+        come, waited = 0, 0.0
 
         async def counted() -> Message:
-            nonlocal come
+            nonlocal come, waited
+            # What is waited for the client counts, not what the portal itself takes to store it.
+            allowed = self.limits.silence_seconds + come / self.limits.bytes_per_second - waited
+            began = time.monotonic()
             try:
-                message = await asyncio.wait_for(receive(), self.limits.silence_seconds)
+                message = await asyncio.wait_for(receive(), min(allowed, self.limits.silence_seconds))
             except asyncio.TimeoutError:
                 raise HTTPException(408) from None
+            waited += time.monotonic() - began
             come += len(message.get("body", b""))
             if come > self.limits.body_bytes:
                 raise HTTPException(413)

@@ -44,6 +44,7 @@ WORDS: dict[str, Text] = {
     "receipt": Text("Biên nhận", "Receipt"),
     "thanks": Text("Cảm ơn Quý khách. Chúng tôi đã nhận được:", "Thank you. We have received:"),
     "answers_count": Text("câu trả lời", "answers"),
+    "one_answer": Text("câu trả lời", "answer"),
     "at": Text("Thời điểm nhận (giờ Việt Nam)", "Received (Viet Nam time)"),
     "name": Text("Tên tệp", "File name"),
     "size": Text("Kích thước", "Size"),

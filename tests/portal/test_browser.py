@@ -142,7 +142,7 @@ def test_mistakes_are_named_and_lead_to_their_field(served: Firm, open_page: Ope
     page.get_by_role("button", name="Gửi câu trả lời").click()
     expect(page.get_by_role("alert")).to_be_focused()
     look(page, "mistake-desk")
-    page.get_by_role("link", name="Câu trả lời không phải là một con số.").click()
+    page.get_by_role("link", name="Doanh thu năm gần nhất: Câu trả lời không phải là một con số.").click()
     expect(page.locator("[name='answer.revenue_vnd']")).to_have_value("rất nhiều")
 
 

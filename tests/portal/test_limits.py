@@ -81,6 +81,24 @@ def test_a_client_that_says_nothing_is_let_go() -> None:
     assert caught.value.status_code == 408
 
 
+def test_a_client_that_trickles_is_let_go() -> None:
+    read = 0
+
+    async def trickle() -> dict[str, object]:
+        await asyncio.sleep(0.01)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    async def app(scope: object, receive: Callable[[], object], send: object) -> None:
+        nonlocal read
+        for _ in range(10_000):
+            read += len((await receive())["body"])  # type: ignore[misc, index]
+
+    with pytest.raises(HTTPException) as caught:
+        slow = Limits(silence_seconds=0.1, bytes_per_second=1000)
+        asyncio.run(BodyLimit(app, slow)({"type": "http", "method": "POST"}, trickle, None))  # type: ignore[arg-type]
+    assert caught.value.status_code == 408 and read < 10_000
+
+
 def test_thousands_of_files_are_not_taken_at_once(informed_of: Callable[[Limits], Client]) -> None:
     client = informed_of(Limits(files=3))
     assert client.send("information", {}, [upload(10)] * 4).status_code == 400
