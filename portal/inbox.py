@@ -19,8 +19,8 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
 from include import clock
-from include.casework.inbox_drop import UNKNOWN, Dropped, InboxBusy, joined_reply
-from include.engagement.replies import REPLY, UNFINISHED
+from include.casework.inbox_drop import UNKNOWN, Dropped, InboxBusy, joined_reply, stored_names
+from include.engagement.replies import REPLY
 from include.register.session import lock_number
 from include.storage import Storage, safe_name
 from include.storage.base import CHUNK_BYTES, NotStored
@@ -127,8 +127,7 @@ def drop(
 def stored_name(item: str, name: str, *, mark: str) -> str:
     """Return the name under which a file lies in the inbox: it begins with its item; ``mark`` makes it its own."""
     safe = safe_name(name)
-    made = safe_name(f"{item}-{mark}-{safe}" if item else f"{mark}-{safe}")
-    return f"{made}_" if made.casefold().endswith(UNFINISHED) else made  # else it would never be read
+    return stored_names([f"{item}-{safe}" if item else safe], mark=mark)[0]
 
 
 def ask_for_new_link(storage: Storage, engagement_id: str, request_key: str) -> None:

@@ -1,7 +1,7 @@
 """A mail that arrived, read without trust: who wrote, what it answers, what it brings, and whether a person wrote it.
 
 Whatever bytes come, reading them raises nothing: what cannot be read is of kind ``unreadable``. Nothing here knows
-the register; what is matched and filed is decided in ``include.casework.mailbox``.
+the register; what is matched is decided in ``include.casework.matching``, what is filed in ``mailbox``.
 """
 
 from __future__ import annotations

@@ -304,7 +304,7 @@ class IncomingMail(Base):
     day: Mapped[date]
     # kept | filing | filed | triage | dismissed | automatic | bounced | delayed | own | duplicate
     state: Mapped[str] = mapped_column(index=True)
-    reason: Mapped[str] = mapped_column(default="")  # a key of include.casework.mailbox.REASONS, or staff's words
+    reason: Mapped[str] = mapped_column(default="")  # a key of include.casework.matching.REASONS, or staff's words
     engagement_id: Mapped[str | None] = mapped_column(ForeignKey("engagement.id"), index=True)
     request_key: Mapped[str | None]
     reply_sha256: Mapped[str | None]  # of the reply.json that it is being filed with

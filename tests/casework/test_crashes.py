@@ -11,33 +11,8 @@ from sqlalchemy import select
 
 from include.casework.office import Office
 from include.register.models import Document, Event, Mail
+from tests.casework.saboteur import Killed, Saboteur
 from tests.firm import ANSWERS, PAPERS, PDF, QUOTE, Firm
-
-
-class Killed(BaseException):
-    """The process is gone."""
-
-
-@dataclass
-class Saboteur:
-    """Counts effects and kills at one of them: before it happens, or right after."""
-
-    kill_at: int = -1
-    after: bool = False
-    count: int = field(default=0, init=False)
-
-    def around(self, effect: Callable[..., Any]) -> Callable[..., Any]:
-        def sabotaged(*args: Any, **kwargs: Any) -> Any:
-            self.count += 1
-            here = self.count == self.kill_at
-            if here and not self.after:
-                raise Killed
-            done = effect(*args, **kwargs)
-            if here:
-                raise Killed
-            return done
-
-        return sabotaged
 
 
 @dataclass

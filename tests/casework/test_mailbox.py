@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from email.message import EmailMessage
@@ -27,13 +26,10 @@ from include.engagement.errors import RuleBroken
 from include.mail.imap import Waiting
 from include.register.models import Document, Event, IncomingMail, Mail, Request
 from include.storage.base import StorageError
+from tests.casework.saboteur import Killed, Saboteur
 from tests.firm import ANSWERS, PDF, QUOTE, Firm
 
 CLIENT = "ketoan@banmesom.example"
-
-
-class Killed(BaseException):
-    """The process is gone."""
 
 
 @dataclass
@@ -404,28 +400,6 @@ def test_one_message_that_storage_refuses_holds_up_no_other(asked: Firm, monkeyp
     assert [state for state, _ in states(asked)] == ["filed", "filed"] and box.inbox == {}
 
 
-@dataclass
-class Saboteur:
-    """Counts effects and kills at one of them: before it happens, or right after."""
-
-    kill_at: int = -1
-    after: bool = False
-    count: int = 0
-
-    def around(self, effect: Callable[..., Any]) -> Callable[..., Any]:
-        def sabotaged(*args: Any, **kwargs: Any) -> Any:
-            self.count += 1
-            here = self.count == self.kill_at
-            if here and not self.after:
-                raise Killed
-            done = effect(*args, **kwargs)
-            if here:
-                raise Killed
-            return done
-
-        return sabotaged
-
-
 def play(firm: Firm, saboteur: Saboteur, *, received_between: bool) -> dict[str, Any]:
     """A reply, a stranger's mail, a bounce and a notice of absence; run again until the run ends."""
     firm.engagement = ""
@@ -441,10 +415,10 @@ def play(firm: Firm, saboteur: Saboteur, *, received_between: bool) -> dict[str,
 
     def office() -> Office:
         office = firm.office()
-        office.storage.put = saboteur.around(office.storage.put)  # type: ignore[method-assign]
-        office.ledger.post = saboteur.around(office.ledger.post)  # type: ignore[method-assign]
+        office.storage.put = saboteur.around(office.storage.put)
+        office.ledger.post = saboteur.around(office.ledger.post)
         fragile = saboteur.around(box.__class__.archive.__get__(box))
-        box.archive = fragile  # type: ignore[method-assign]
+        box.archive = fragile
         sessions = office.sessions
 
         def watched() -> Any:
@@ -452,8 +426,8 @@ def play(firm: Firm, saboteur: Saboteur, *, received_between: bool) -> dict[str,
             session.commit = saboteur.around(session.commit)
             return session
 
-        watched.begin = sessions.begin  # type: ignore[attr-defined]
-        office.sessions = watched  # type: ignore[assignment]
+        watched.begin = sessions.begin
+        office.sessions = watched
         return office
 
     for _ in range(3):

@@ -59,11 +59,11 @@ def test_a_body_is_counted_whatever_its_length_is_said_to_be() -> None:
     async def app(scope: object, receive: Callable[[], object], send: object) -> None:
         nonlocal read
         while True:
-            read += len((await receive())["body"])  # type: ignore[misc, index]
+            read += len((await receive())["body"])
 
     scope = {"type": "http", "method": "POST", "headers": [(b"content-length", b"10")]}
     with pytest.raises(HTTPException) as caught:
-        asyncio.run(BodyLimit(app, Limits(body_bytes=1000))(scope, receive, None))  # type: ignore[arg-type]
+        asyncio.run(BodyLimit(app, Limits(body_bytes=1000))(scope, receive, None))
     assert caught.value.status_code == 413 and read == 600
 
 
@@ -73,11 +73,11 @@ def test_a_client_that_says_nothing_is_let_go() -> None:
         return {}
 
     async def app(scope: object, receive: Callable[[], object], send: object) -> None:
-        await receive()  # type: ignore[misc]
+        await receive()
 
     with pytest.raises(HTTPException) as caught:
         scope = {"type": "http", "method": "POST"}
-        asyncio.run(BodyLimit(app, Limits(silence_seconds=0.01))(scope, silent, None))  # type: ignore[arg-type]
+        asyncio.run(BodyLimit(app, Limits(silence_seconds=0.01))(scope, silent, None))
     assert caught.value.status_code == 408
 
 
@@ -91,11 +91,11 @@ def test_a_client_that_trickles_is_let_go() -> None:
     async def app(scope: object, receive: Callable[[], object], send: object) -> None:
         nonlocal read
         for _ in range(10_000):
-            read += len((await receive())["body"])  # type: ignore[misc, index]
+            read += len((await receive())["body"])
 
     with pytest.raises(HTTPException) as caught:
         slow = Limits(silence_seconds=0.1, bytes_per_second=1000)
-        asyncio.run(BodyLimit(app, slow)({"type": "http", "method": "POST"}, trickle, None))  # type: ignore[arg-type]
+        asyncio.run(BodyLimit(app, slow)({"type": "http", "method": "POST"}, trickle, None))
     assert caught.value.status_code == 408 and read < 10_000
 
 

@@ -284,7 +284,7 @@ def test_the_key_before_still_opens_links_and_a_key_taken_away_does_not(informed
 def test_a_link_that_was_replaced_offers_a_new_one_to_the_address_on_file(
     informed: Client, change: dict[str, int | str]
 ) -> None:
-    link = informed.link("information", **change)  # type: ignore[arg-type]
+    link = informed.link("information", **change)
     shown = informed.http.get(link)
     assert shown.status_code == 410 and "Gửi cho tôi đường dẫn mới" in shown.text and "Chiến lược" not in shown.text
     assert inbox(informed.firm) == []
