@@ -10,6 +10,7 @@ from pathlib import Path
 import docx
 import pytest
 
+from include.casework.correspondence import post
 from include.documents import render as rendering
 from include.documents.libreoffice import ConversionFailed, LibreOffice, find_libreoffice
 from include.engagement.errors import NotReproducible
@@ -193,3 +194,14 @@ def changed_templates(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     template.add_paragraph("Bản mẫu mới")
     template.save(str(changed / "intake_record.vi.docx"))
     monkeypatch.setattr(rendering, "TEMPLATES", changed)
+
+
+def test_a_mail_carries_no_paper_that_does_not_go_with_it(firm: Firm) -> None:
+    firm.open().inform().decide()
+    with firm.case() as case:
+        memo = case.latest("decision_memo")
+        assert memo is not None
+        sent = len(firm.outbox.mails)
+        with pytest.raises(ValueError, match="decision_memo does not go with the mail welcome"):
+            post(case, "welcome", "again", documents=[memo])
+        assert len(firm.outbox.mails) == sent

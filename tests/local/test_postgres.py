@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import stat
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,13 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from local.postgres import Postgres, PostgresError
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder that is not pytest's own: the next run of pytest closes that to other accounts, the server's too."""
+    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None:

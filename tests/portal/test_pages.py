@@ -16,9 +16,12 @@ from include.casework.receiving import take_in
 from include.engagement import process
 from include.portal_links import link_for
 from include.register.models import Document
+from include.register.session import make_engine
 from include.settings import ROOT
 from include.storage import StorageFull
+from portal.answers import Answer
 from portal.app import HEADERS, create_app
+from portal.inbox import drop
 from portal.wording import WORDS
 from tests.firm import ANSWERS, FORM, GOOD, PAPERS, PDF, QUOTE, Firm, facts_of
 from tests.portal.conftest import KEYS, MANY, URL, Client
@@ -377,3 +380,15 @@ def test_every_wording_is_used() -> None:
     by_value = {"missing", "received", "returned", "done", "now", "next", *process.REQUESTS["quote"].replies, "changes"}
     unused = {key for key in WORDS if f"words.{key}" not in shown and f'"{key}"' not in shown} - by_value
     assert unused == set()
+
+
+def test_of_two_posts_of_a_form_at_the_same_time_the_second_finds_the_first_ones_receipt(informed: Client) -> None:
+    storage, engine = informed.firm.office().storage, make_engine(informed.firm.settings.register_url)
+    first, second = (
+        drop(storage, engine, informed.firm.engagement, "information", nonce="f" * 32,
+             answer=Answer(answers={"strategy": said}), uploads=[], file_bytes=1000)
+        for said in ("một", "hai")
+    )  # fmt: skip
+    assert first == second
+    reply = json.loads(storage.get(f"inbox/{informed.firm.engagement}/information/reply.json"))
+    assert reply["answers"] == {"strategy": "một"}
