@@ -75,6 +75,7 @@ class Item:
     ``theme`` is the sheet of the questionnaire it stands on. ``when`` limits it to engagements whose
     purpose or sector contains one of these words (accents ignored); empty: every engagement.
     ``formats`` are the accepted file endings. ``column`` is the field of the intake form that it fills.
+    ``one_line``: a name or a year, for which a single line is room enough.
     """
 
     key: str
@@ -86,6 +87,7 @@ class Item:
     when: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
     column: str = ""
+    one_line: bool = False
 
 
 DOCUMENT_FORMATS = ("pdf", "docx", "xlsx", "jpg", "jpeg", "png", "zip")
@@ -129,14 +131,15 @@ INFORMATION_ITEMS: tuple[Item, ...] = (
     # What the registration certificate says is asked for apart from the intake form: the two are compared.
     Item("registered_name", Text("Tên công ty ghi trên Giấy chứng nhận đăng ký kinh doanh",
                                  "Company name as it stands in the registration certificate"), "text", "general",
-         required=False),
+         required=False, one_line=True),
     Item("registered_tax_code", Text("Mã số thuế ghi trên Giấy chứng nhận đăng ký kinh doanh",
                                      "Tax code as it stands in the registration certificate"), "text", "general",
-         required=False),
+         required=False, one_line=True),
     Item("registered_capital_vnd", Text("Vốn điều lệ ghi trên Giấy chứng nhận đăng ký kinh doanh",
                                         "Registered charter capital, as in the registration certificate"), "number",
          "general", required=False, unit="VND"),
-    Item("founded_year", Text("Năm thành lập", "Year of founding"), "text", "general", required=False),
+    Item("founded_year", Text("Năm thành lập", "Year of founding"), "text", "general", required=False,
+         one_line=True),
     Item("strategy", Text("Định hướng chiến lược", "Strategic direction"), "text", "strategy"),
     Item("vision", Text("Mục tiêu 3–5 năm", "Goals for the next 3–5 years"), "text", "strategy", required=False),
     Item("activities", Text("Mô tả hoạt động kinh doanh", "Outline of the business"), "text", "operations"),
@@ -147,7 +150,7 @@ INFORMATION_ITEMS: tuple[Item, ...] = (
     Item("customers", Text("Nhóm khách hàng chính", "Main customer groups"), "text", "market", required=False),
     Item("competitors", Text("Đối thủ cạnh tranh", "Competitors"), "text", "market", required=False),
     Item("last_full_year", Text("Năm tài chính gần nhất đã kết thúc", "Last full financial year"), "text", "finance",
-         required=False),
+         required=False, one_line=True),
     Item("revenue_vnd", Text("Doanh thu năm gần nhất", "Revenue of the last full year"), "number", "finance",
          required=False, unit="VND"),
     Item("cost_vnd", Text("Chi phí năm gần nhất", "Costs of the last full year"), "number", "finance",

@@ -1,7 +1,8 @@
 """Mails from templates: subject, text and HTML in the language of the reader.
 
 A template is ``templates/mail/<key>.<language>.md``: a line ``Subject: …``, a blank line, the body. The text part is
-the body as it stands; the HTML part is the same body read as Markdown (a line is a line), inside ``layout.html``.
+the body without the asterisks of its emphasis; the HTML part is the same body read as Markdown (a line is a line),
+inside ``layout.html``.
 Facts are data: in the HTML part their punctuation is escaped, so that nothing a client wrote becomes markup, a link
 or HTML. Files under ``parts/`` are included by several templates. ``button(title, url)`` puts a link that nobody
 should miss: its address is also there as text, to be copied.
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
@@ -97,6 +98,14 @@ def _parts(rendered: str) -> tuple[str, str]:
     return " ".join(subject.split())[:SUBJECT_LENGTH], tidy
 
 
+class _Unemphasised(FileSystemLoader):
+    """The templates without ``**``, which a reader of plain text would see."""
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+        source, path, fresh = super().get_source(environment, template)
+        return source.replace("**", ""), path, fresh
+
+
 @cache
 def _environment(language: Language, *, markdown: bool) -> Environment:
     def finalize(value: Any) -> Any:
@@ -105,7 +114,7 @@ def _environment(language: Language, *, markdown: bool) -> Environment:
         return _escaped(str(value)) if markdown else _visible(str(value))
 
     environment = Environment(
-        loader=FileSystemLoader(FOLDER),
+        loader=FileSystemLoader(FOLDER) if markdown else _Unemphasised(FOLDER),
         undefined=StrictUndefined,
         finalize=finalize,
         autoescape=False,  # HTML is made from Markdown, whose punctuation `finalize` escapes

@@ -57,6 +57,7 @@ class Page(HTMLParser):
 def test_a_mail_has_one_subject_line_and_says_the_same_twice(key: str, language: Language) -> None:
     mail = render_mail(key, language=language, facts=sample_facts())
     assert "\n" not in mail.subject
+    assert "**" not in mail.text
     assert key == "digest" or mail.subject.startswith("[KHV-2026-0042] ")
     assert "\n\n\n" not in mail.text
     assert "{" not in mail.text + mail.html
