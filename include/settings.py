@@ -24,7 +24,8 @@ class Settings:
     ``production`` installations refuse a rehearsal's calendar. ``portal_url`` is where clients reach the portal (None:
     there is none, and no mail links to it); ``portal_keys`` sign its links, newest first. ``authserv_id`` is the name
     under which the firm's own mail host writes what it found about a sender (RFC 8601); empty: it writes nothing.
-    Replies are read from ``imap_conn_id``, on one machine from ``reply_folder``, where the mail catcher keeps them.
+    With ``mail_dry_run`` mails are written and never sent. Replies are read from ``imap_conn_id``, on one machine from
+    ``reply_folder``, where the mail catcher keeps them.
     """
 
     register_url: str
@@ -40,6 +41,7 @@ class Settings:
     imap_conn_id: str = "imap_default"
     reply_folder: Path | None = None
     authserv_id: str = ""
+    mail_dry_run: bool = False
 
     @property
     def firm(self) -> dict[str, Any]:
@@ -76,6 +78,7 @@ def load_settings() -> Settings:
         reply_folder=Path(env["ENGAGEMENT_REPLY_FOLDER"]) if env.get("ENGAGEMENT_REPLY_FOLDER") else None,
         imap_conn_id=env.get("ENGAGEMENT_IMAP_CONN_ID", "imap_default"),
         authserv_id=env.get("ENGAGEMENT_AUTHSERV_ID", ""),
+        mail_dry_run=env.get("ENGAGEMENT_MAIL_DRY_RUN", "") == "1",
     )
 
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook, BaseOperator, Label
 from airflow.sdk.bases.skipmixin import SkipMixin
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from include.casework.office import Case, Office
+    from include.mail.transport import Relay, Transport
 
 
 class ConnectionTransport:
@@ -24,20 +25,29 @@ class ConnectionTransport:
         self.conn_id = conn_id
 
     def send(self, sender: str, recipients: Sequence[str], data: bytes) -> None:
-        """See ``include.mail.transport.Transport``; the connection's extras are those of ``SmtpHook``."""
+        """See ``include.mail.transport.Transport``."""
+        self._relay().send(sender, recipients, data)
+
+    @contextmanager
+    def session(self) -> Iterator[Transport]:
+        """Send a batch over one connection."""
+        with self._relay().session() as conversation:
+            yield conversation
+
+    def _relay(self) -> Relay:
+        """Return the relay of the connection, whose extras are those of ``SmtpHook``."""
         from include.mail.transport import Relay
 
         connection = BaseHook.get_connection(self.conn_id)
         extra = connection.extra_dejson
         tls = "ssl" if not extra.get("disable_ssl") else "starttls" if not extra.get("disable_tls") else "none"
-        relay = Relay(
+        return Relay(
             host=connection.host or "localhost",
             port=connection.port or {"ssl": 465, "starttls": 587, "none": 25}[tls],
             user=connection.login or "",
             password=connection.password or "",
             tls=tls,
         )
-        relay.send(sender, recipients, data)
 
 
 def open_office() -> Office:
@@ -51,12 +61,8 @@ def open_office() -> Office:
 
 @contextmanager
 def permanent_errors() -> Iterator[None]:
-    """Turn errors that no retry mends into a failed task; everything else is retried.
-
-    What a mail error says names addresses: it stays out of Airflow's logs.
-    """
+    """Turn errors that no retry mends into a failed task; everything else is retried."""
     from include.engagement.errors import AlreadyOpen, EngagementError, RuleBroken, UnknownEngagement
-    from include.mail.transport import TransientMailError
 
     try:
         yield
@@ -64,8 +70,6 @@ def permanent_errors() -> Iterator[None]:
         raise AirflowFailException(str(error)) from None
     except EngagementError as error:
         raise AirflowFailException(f"{type(error).__name__}: the engagement's event log says why") from None
-    except TransientMailError:
-        raise AirflowException("the mail relay does not take the mail now; it is tried again later") from None
 
 
 class CaseOperator(BaseOperator, SkipMixin):

@@ -45,7 +45,7 @@ from rehearsal.scenario import Scenario, find_scenario, read_scenario
 
 DEMO_DATA = ROOT / "data" / "demo"
 DEMO_SCENARIO = "coffee-roastery"
-DAGS = ("engagement", "monitoring", "feedback", "reminders", "mailbox")
+DAGS = ("engagement", "monitoring", "feedback", "reminders", "mailbox", "outbox")
 MAILBOX_SECONDS = 60.0
 LOG_LINES = 25
 INTERRUPTED = 130

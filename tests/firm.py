@@ -20,6 +20,7 @@ from include.casework.opening import register_engagement
 from include.casework.reminders import sweep
 from include.engagement import process
 from include.engagement.form import check_form
+from include.mail.transport import Transport
 from include.settings import ROOT, Settings
 
 PDF = b"%PDF-1.4\n%%EOF\n"
@@ -51,7 +52,7 @@ BAD = {"market": 5, "finance": 5, "feasibility": 5, "comment": "Thiếu dòng ti
 
 
 @dataclass
-class Outbox:
+class Outbox(Transport):
     """A relay that takes everything."""
 
     mails: list[bytes] = field(default_factory=list)

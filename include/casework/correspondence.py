@@ -46,7 +46,7 @@ def post(
     calendar: bytes | None = None,
     **facts: Any,
 ) -> Mail:
-    """Send a mail for an occasion, once per recipient.
+    """Send a mail for an occasion, once per recipient; what cannot go now goes later, and holds up nothing.
 
     With ``request``, answers to the mail go to that request: its Reply-To carries engagement and request, and a mail
     that asks the client for something links to the portal. The link is a key: it stands in the mail and nowhere else.

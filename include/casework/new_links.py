@@ -24,8 +24,7 @@ log = logging.getLogger(__name__)
 def answer_requests(office: Office) -> int:
     """Send every new link that was asked for, once per request and day; return how many went out.
 
-    What is closed gets nothing. A mail that is refused for good is an event of its engagement and holds up nobody
-    else. Raises TransientMailError when the relay takes no mail now: what is left is asked for again by the next call.
+    What is closed gets nothing. A mail that cannot be composed is an event of its engagement and holds up nobody else.
     """
     folder, sent = f"inbox/{FOLDER}/", 0
     for entry in office.storage.list(folder):

@@ -76,7 +76,8 @@ def open_office(transport: Transport, *, settings: Settings | None = None) -> Of
     with factory() as session:
         today = clock.today(session, settings)
     domain = settings.firm["mail"]["reply_to"].rpartition("@")[2]
-    ledger = MailLedger(factory, storage, transport, domain=domain, record=record_from(settings.mail_record))
+    ledger = MailLedger(factory, storage, transport, domain=domain, record=record_from(settings.mail_record),
+                        dry_run=settings.mail_dry_run)
     return Office(settings, factory, storage, ledger, today, find_libreoffice())
 
 

@@ -21,10 +21,17 @@ HEADS_UP_DAYS = 3  # working days before its due date from which a delivery stan
 
 
 def sweep(office: Office, *, since: date, day: date) -> int:
-    """Send what is due on each working day from ``since`` to ``day``, in order; return the reminders sent."""
+    """Send what is due on each working day from ``since`` to ``day``, in order; return the reminders sent.
+
+    The mails of a day go out over one connection, after all of them are in the ledger.
+    """
     calendar = working_calendar()
     days = [since, *calendar.days(since, day)] if calendar.is_working_day(since) else calendar.days(since, day)
-    return sum(_sweep_day(office, each) for each in days)
+    count = 0
+    for each in days:
+        with office.ledger.batch():
+            count += _sweep_day(office, each)
+    return count
 
 
 def _sweep_day(office: Office, day: date) -> int:

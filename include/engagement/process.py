@@ -534,6 +534,7 @@ MAILS: dict[str, Mail] = {
         Mail("answer_refused", "", "account_manager"),
         Mail("mail_waits", "", "account_manager"),
         Mail("address_failed", "", "account_manager"),
+        Mail("mail_stopped", "", "account_manager"),
     )
 }
 

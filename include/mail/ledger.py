@@ -1,25 +1,47 @@
-"""The mail ledger: each reason gives each recipient one mail, whatever dies in between."""
+"""The mail ledger: each reason gives each recipient one mail, whatever dies in between, and no mail holds up a run.
+
+A mail is composed and stored before anything else happens to it. What cannot go now (a 4xx, no connection, mail paused,
+an earlier mail of the same engagement and recipient still waiting) stays and goes out with ``deliver_due``.
+"""
 
 from __future__ import annotations
 
+import logging
+import re
 import uuid
-from collections.abc import Callable
-from datetime import date
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
 from email.parser import BytesHeaderParser
 from email.policy import SMTP
+from typing import Any, cast
 
-from sqlalchemy import Engine, select
+from sqlalchemy import CursorResult, Engine, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, sessionmaker
 
 from include.clock import now
 from include.mail.message import InvalidAddress, checked_address
-from include.mail.transport import MailRecord, RefusedMail, TransientMailError, Transport, UnclearMail
-from include.register.models import Mail
+from include.mail.transport import (
+    MailRecord,
+    NoConversation,
+    RefusedMail,
+    TransientMailError,
+    Transport,
+    UnclearMail,
+)
+from include.register.models import Event, Installation, Mail
 from include.register.session import advisory_lock
-from include.storage.base import Storage
+from include.storage.base import Storage, StorageError
+
+log = logging.getLogger(__name__)
 
 THREAD_LENGTH = 10  # Message-IDs kept of a thread beside the first
+WAITING = ("claimed", "handed_over")
+STOPPED = ("refused", "unclear", "expired")
+DELAYS = tuple(timedelta(minutes=m) for m in (1, 5, 15, 30, 60, 120, 240, 480, 480, 480, 480, 480))
+"""How long a mail waits after each try in vain: 48 hours in all, then a person decides."""
 
 
 class MailLedger:
@@ -27,7 +49,8 @@ class MailLedger:
 
     ``domain`` is the right side of Message-IDs. ``record`` tells whether the relay took a mail whose row was left
     *handed over*; without one such a mail goes to a person. A record is believed ``judge_after_seconds`` after the
-    mail was handed over: a relay may still be writing when the sender has died.
+    mail was handed over: a relay may still be writing when the sender has died. ``dry_run``: everything is composed
+    and stored, nothing is sent, then or later.
     """
 
     def __init__(
@@ -39,13 +62,16 @@ class MailLedger:
         domain: str,
         record: MailRecord | None = None,
         judge_after_seconds: float = 30,
+        dry_run: bool = False,
     ) -> None:
         self._sessions = sessions
         self._storage = storage
         self._transport = transport
         self._domain = domain
         self._record = record
-        self._judge_after_seconds = judge_after_seconds
+        self._judge_after = timedelta(seconds=judge_after_seconds)
+        self._dry_run = dry_run
+        self._held = False
 
     def post(
         self,
@@ -59,31 +85,86 @@ class MailLedger:
         build: Callable[[str, list[str]], bytes],
         subject: str,
     ) -> Mail:
-        """Send the mail of ``key`` unless it was sent, and return its row (state ``sent``).
+        """Send the mail of ``key`` unless it was sent, and return its row; a row still *claimed* goes out later.
 
         ``build`` gets the Message-ID and the thread (Message-IDs, oldest first) and returns the mail; it may be
-        called again by a later try. Raises TransientMailError (try again), RefusedMail and UnclearMail (a person
-        decides, then calls ``settle``).
+        called again by a later try. Never raises for the relay's sake: see the row's ``state``. Raises InvalidAddress.
         """
         recipient = checked_address(recipient)
         self._claim(key, engagement_id, template, stage, recipient, day, subject)
         with advisory_lock(self._engine, f"mail/{key}"):
             row = self._row(key)
-            if row.state == "handed_over":
-                row = self._reconciled(row)
-            if row.state == "sent":
+            if row.state == "claimed" and row.path is None:
+                row = self._composed(row, build)
+            if self._held:
                 return row
-            if row.state == "refused":
-                raise RefusedMail(f"Thư “{row.subject}” gửi {row.recipient} đã bị từ chối: {row.error}")
-            return self._hand_over(row, build)
+            try:
+                return self._delivered(row, self._transport)
+            except TransientMailError:
+                return self._row(key)
 
-    def settle(self, key: str, *, was_sent: bool) -> Mail:
-        """Record what a person found out about a mail left unclear or refused: it counts as sent, or may go again."""
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Hold what is posted inside, then deliver all that is due over one connection."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+        self.deliver_due()
+
+    def deliver_due(self) -> Counter[str]:
+        """Send what is due, in the order it was claimed, over one connection; count the rows by their state after.
+
+        Ends early when the relay cannot be talked to. A mail that cannot be sent holds up none behind it but those of
+        the same engagement and recipient.
+        """
+        states: Counter[str] = Counter()
+        with self._transport.session() as transport:
+            for key in self._due_keys():
+                with advisory_lock(self._engine, f"mail/{key}"):
+                    try:
+                        states[self._delivered(self._row(key), transport).state] += 1
+                    except NoConversation as error:
+                        log.warning("The relay cannot be talked to: %s", error)
+                        states[self._row(key).state] += 1
+                        break
+                    except TransientMailError:
+                        states[self._row(key).state] += 1
+        return states
+
+    def settle(self, key: str, *, was_sent: bool, by: str = "", why: str = "") -> Mail:
+        """Record what a person found out about a mail that stopped: it counts as sent, or may go again."""
         with advisory_lock(self._engine, f"mail/{key}"):
             row = self._row(key)
-            if row.state == "sent":
+            if row.state in ("sent", "cancelled", "dry_run"):
                 return row
-            return self._marked(row.id, "sent" if was_sent else "claimed")
+            self._write_down(row, "mail_settled", was_sent=was_sent, by=by, why=why)
+            return self._marked(
+                row, "sent" if was_sent else "claimed", tries=0, next_try_at=None, told_at=None, error=None
+            )
+
+    def redirect(self, key: str, *, to: str, by: str, why: str) -> Mail:
+        """Send a mail that stopped to another address, as a mail of its own; the one that stopped is cancelled.
+
+        Raises ValueError when the mail did not stop, InvalidAddress.
+        """
+        to = checked_address(to)
+        row = self._row(key)
+        again = f"{key}/to/{to}"
+        if row.state not in STOPPED and not (row.state == "cancelled" and self._is_claimed(again)):
+            raise ValueError(f"mail {row.id} is {row.state}: only one that stopped goes to another address")
+        assert row.path is not None
+        stored = self._storage.get(row.path)
+        new = self.post(
+            key=again, engagement_id=row.engagement_id, template=row.template, stage=row.stage, recipient=to,
+            day=row.day, subject=row.subject,
+            build=lambda message_id, _: readdressed(stored, to=to, message_id=message_id),
+        )  # fmt: skip
+        if row.state in STOPPED:
+            self._write_down(row, "mail_redirected", by=by, why=why, again=new.id)
+            self._marked(row, "cancelled")
+        return new
 
     @property
     def _engine(self) -> Engine:
@@ -119,8 +200,9 @@ class MailLedger:
         ids = list(
             session.scalars(
                 select(Mail.message_id)
-                .where(Mail.engagement_id == engagement_id, Mail.recipient == recipient, Mail.state == "sent")
-                .order_by(Mail.sent_at, Mail.id)
+                .where(Mail.engagement_id == engagement_id, Mail.recipient == recipient, Mail.path.is_not(None),
+                       Mail.state.in_((*WAITING, "sent")))
+                .order_by(Mail.id)
             )
         )
         return ids if len(ids) <= THREAD_LENGTH + 1 else [ids[0], *ids[-THREAD_LENGTH:]]
@@ -129,55 +211,157 @@ class MailLedger:
         with self._sessions() as session:
             return session.scalars(select(Mail).where(Mail.key == key)).one()
 
-    def _marked(self, row_id: int, state: str, *, path: str | None = None, error: str | None = None) -> Mail:
+    def _is_claimed(self, key: str) -> bool:
+        with self._sessions() as session:
+            return session.scalar(select(Mail.id).where(Mail.key == key)) is not None
+
+    def _due_keys(self) -> list[str]:
+        with self._sessions() as session:
+            return list(
+                session.scalars(
+                    select(Mail.key)
+                    .where(Mail.state.in_(WAITING), Mail.path.is_not(None),
+                           or_(Mail.next_try_at.is_(None), Mail.next_try_at <= now()))
+                    .order_by(Mail.id)
+                )
+            )  # fmt: skip
+
+    def _marked(self, row: Mail, state: str, **values: Any) -> Mail:
+        """Move the row on from the state it was read in, and return it as it stands then.
+
+        Somebody who cancels does not wait for the row's lock: what was cancelled meanwhile stays so.
+        """
+        if state == "sent":
+            values["sent_at"] = now()
         with self._sessions.begin() as session:
-            row = session.get_one(Mail, row_id)
-            row.state = state
-            row.error = error
-            if path is not None:
-                row.path = path
-            if state == "sent":
-                row.sent_at = now()
-        return row
+            session.execute(
+                update(Mail).where(Mail.id == row.id, Mail.state == row.state).values(state=state, **values)
+            )
+            return session.get_one(Mail, row.id)
+
+    def _composed(self, row: Mail, build: Callable[[str, list[str]], bytes]) -> Mail:
+        data = build(row.message_id, list(row.thread))
+        _envelope_sender(data, row)
+        path = _path(row)
+        self._storage.put(path, data, media_type="message/rfc822")
+        return self._marked(row, row.state, path=path)
+
+    def _delivered(self, row: Mail, transport: Transport) -> Mail:
+        """Send the row's mail if it is due and nothing stands before it. Raises TransientMailError, the row written."""
+        if row.state not in WAITING or row.path is None or (row.next_try_at is not None and row.next_try_at > now()):
+            return row
+        if row.state == "handed_over":
+            row = self._reconciled(row)
+        if row.state != "claimed" or self._stands_back(row):
+            return row
+        if self._dry_run:
+            return self._marked(row, "dry_run")
+        return self._hand_over(row, transport)
+
+    def _stands_back(self, row: Mail) -> bool:
+        """Say whether mail is paused, or an earlier mail to the same recipient in the engagement is still to go."""
+        with self._sessions() as session:
+            if paused(session):
+                return True
+            if row.engagement_id is None:
+                return False
+            earlier = select(Mail.id).where(
+                Mail.engagement_id == row.engagement_id, Mail.recipient == row.recipient, Mail.id < row.id,
+                Mail.state.in_(WAITING), Mail.path.is_not(None),
+            )  # fmt: skip
+            return session.scalar(earlier.limit(1)) is not None
 
     def _reconciled(self, row: Mail) -> Mail:
         if self._record is None:
-            raise UnclearMail(
-                f"Không rõ thư “{row.subject}” gửi {row.recipient} đã đi hay chưa (Message-ID {row.message_id}). "
-                "Hãy kiểm tra trên máy chủ thư rồi ghi nhận kết quả; hệ thống không tự gửi lại."
-            )
-        if self._record.contains(row.message_id):
-            return self._marked(row.id, "sent")
-        if self._handed_over_seconds(row) < self._judge_after_seconds:
-            raise TransientMailError(f"Mail {row.id} was handed over a moment ago; its record is asked again later.")
-        return self._marked(row.id, "claimed")
-
-    def _handed_over_seconds(self, row: Mail) -> float:
-        assert row.path is not None
-        folder = row.path.rpartition("/")[0]
-        return next((file.age_seconds for file in self._storage.list(folder) if file.path == row.path), float("inf"))
-
-    def _hand_over(self, row: Mail, build: Callable[[str, list[str]], bytes]) -> Mail:
-        data = build(row.message_id, list(row.thread))
-        sender = _envelope_sender(data, row)
-        path = _path(row)
-        self._storage.put(path, data, media_type="message/rfc822")
-        self._marked(row.id, "handed_over", path=path)
+            return self._marked(row, "unclear")
         try:
-            self._transport.send(sender, [row.recipient], data)
+            was_taken = self._record.contains(row.message_id)
         except TransientMailError as error:
-            self._marked(row.id, "claimed", error=str(error))
+            self._put_off(row, str(error), last="unclear")
+            raise
+        return self._marked(row, "sent", error=None) if was_taken else self._marked(row, "claimed")
+
+    def _hand_over(self, row: Mail, transport: Transport) -> Mail:
+        assert row.path is not None
+        try:
+            data = self._storage.get(row.path)
+            sender = _envelope_sender(data, row)
+        except StorageError as error:
+            self._put_off(row, str(error), last="expired")
+            raise TransientMailError(f"Mail {row.id} cannot be read from storage now.") from error
+        except InvalidAddress as error:
+            return self._marked(row, "refused", error=str(error))
+        row = self._marked(row, "handed_over", next_try_at=now() + self._judge_after)
+        if row.state != "handed_over":
+            return row
+        try:
+            transport.send(sender, [row.recipient], data)
+        except TransientMailError as error:
+            self._put_off(row, str(error), last="expired")
             raise
         except RefusedMail as error:
-            self._marked(row.id, "refused", error=str(error))
-            raise
+            return self._marked(row, "refused", error=str(error))
         except UnclearMail as error:
-            if self._record is None:
-                raise
-            raise TransientMailError(
-                f"Mail {row.id} is unclear, its record is asked at the next try: {error}"
-            ) from error
-        return self._marked(row.id, "sent")
+            return self._marked(row, "unclear" if self._record is None else "handed_over", error=str(error))
+        return self._marked(row, "sent", error=None)
+
+    def _put_off(self, row: Mail, error: str, *, last: str) -> None:
+        """Have the row tried again after its next delay; when none is left, a person decides."""
+        if row.tries >= len(DELAYS):
+            self._marked(row, last, error=error)
+            return
+        state = "handed_over" if last == "unclear" else "claimed"
+        self._marked(row, state, error=error, tries=row.tries + 1, next_try_at=now() + DELAYS[row.tries])
+
+    def _write_down(self, row: Mail, kind: str, **facts: Any) -> None:
+        if row.engagement_id is None:
+            return
+        at = now()
+        with self._sessions.begin() as session:
+            session.add(
+                Event(engagement_id=row.engagement_id, key=f"{kind}/{row.id}/{at.isoformat()}", kind=kind,
+                      day=row.day, facts={"mail": row.id, **facts})
+            )  # fmt: skip
+
+
+def pause(session: Session, *, by: str, why: str) -> None:
+    """Let no mail leave the installation until ``resume``; what is posted meanwhile is composed and waits."""
+    installation = session.merge(Installation(id=1))
+    if installation.mail_paused_at is None:
+        installation.mail_paused_at, installation.mail_paused_by, installation.mail_paused_why = now(), by, why
+    session.commit()
+
+
+def resume(session: Session) -> None:
+    """Let mail go again; what waited goes out with the next ``deliver_due``, in order."""
+    installation = session.merge(Installation(id=1))
+    installation.mail_paused_at = installation.mail_paused_by = installation.mail_paused_why = None
+    session.commit()
+
+
+def paused(session: Session) -> bool:
+    """Say whether mail is paused."""
+    return session.scalar(select(Installation.id).where(Installation.mail_paused_at.is_not(None))) is not None
+
+
+def cancel_queued(session: Session, engagement_id: str) -> int:
+    """Cancel the mails of an engagement that have not gone to the relay; return their number. Commits."""
+    cancelled = session.execute(
+        update(Mail).where(Mail.engagement_id == engagement_id, Mail.state == "claimed").values(state="cancelled")
+    )
+    session.commit()
+    return cast("CursorResult[Any]", cancelled).rowcount
+
+
+def readdressed(data: bytes, *, to: str, message_id: str) -> bytes:
+    """Return a composed mail with another recipient and Message-ID; all else stays byte for byte."""
+    end = b"\r\n" if b"\r\n" in data else b"\n"
+    head, blank, body = data.partition(end * 2)
+    head += end
+    for name, value in ((b"To", checked_address(to)), (b"Message-ID", message_id)):
+        line = name + b": " + value.encode("ascii") + end
+        head = re.sub(rb"(?im)^%s:.*\r?\n(?:[ \t].*\r?\n)*" % name, line.replace(b"\\", rb"\\"), head, count=1)
+    return head + blank[len(end) :] + body
 
 
 def _envelope_sender(data: bytes, row: Mail) -> str:

@@ -6,8 +6,8 @@ import re
 import smtplib
 import socket
 import ssl
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -21,6 +21,10 @@ GREETING_SECONDS = 60.0
 
 class TransientMailError(Exception):
     """The mail was surely not taken, but may be later: no connection, a 4xx reply, an account refused."""
+
+
+class NoConversation(TransientMailError):
+    """The relay cannot be talked to now: other mails would fare no better."""
 
 
 class RefusedMail(EngagementError):
@@ -37,6 +41,11 @@ class Transport(Protocol):
     def send(self, sender: str, recipients: Sequence[str], data: bytes) -> None:
         """Return when the relay has taken the mail. Raises TransientMailError, RefusedMail or UnclearMail."""
 
+    @contextmanager
+    def session(self) -> Iterator[Transport]:
+        """Return what sends a batch: over one connection, where the transport can."""
+        yield self
+
 
 class MailRecord(Protocol):
     """Where the firm can look up what its relay took: a relay's log, a Sent folder, an archive mailbox.
@@ -49,8 +58,8 @@ class MailRecord(Protocol):
 
 
 @dataclass(frozen=True)
-class Relay:
-    """An SMTP relay. Each mail gets a connection of its own: a broken one harms no other mail.
+class Relay(Transport):
+    """An SMTP relay. A mail gets a connection of its own, a batch shares one (``session``).
 
     ``timeout``: seconds to wait for a reply; RFC 5321 §4.5.3.2 wants ten minutes after the last dot.
     """
@@ -64,20 +73,19 @@ class Relay:
 
     def send(self, sender: str, recipients: Sequence[str], data: bytes) -> None:
         """See Transport.send. One recipient a mail: of two, one might be refused and the other not."""
-        if len(recipients) != 1:
-            raise ValueError("A mail goes to one recipient.")
-        sender, recipient = checked_address(sender), checked_address(recipients[0])
-        body = re.sub(rb"\r\n|\r|\n", b"\r\n", data)
-        if not body.endswith(b"\r\n"):
-            body += b"\r\n"
-        smtp = self._greeted()
-        try:
-            self._hand_over(smtp, sender, recipient, body)
-        finally:
-            with suppress(OSError, smtplib.SMTPException):
-                smtp.close()
+        with self.session() as conversation:
+            conversation.send(sender, recipients, data)
 
-    def _greeted(self) -> smtplib.SMTP:
+    @contextmanager
+    def session(self) -> Iterator[Transport]:
+        """Return what sends a batch over one connection, opened for the first mail and again after it broke."""
+        conversation = _Conversation(self)
+        try:
+            yield conversation
+        finally:
+            conversation.close()
+
+    def greeted(self) -> smtplib.SMTP:
         context = ssl.create_default_context() if self.tls != "none" else None
         patience = min(self.timeout, GREETING_SECONDS)
         # The default would ask the resolver for this machine's full name, which can take longer than the mail.
@@ -98,10 +106,10 @@ class Relay:
         except (OSError, smtplib.SMTPException) as error:
             if smtp is not None:
                 smtp.close()
-            raise TransientMailError(f"No conversation with {self.host}:{self.port}: {_said(error)}") from error
+            raise NoConversation(f"No conversation with {self.host}:{self.port}: {_said(error)}") from error
         return smtp
 
-    def _hand_over(self, smtp: smtplib.SMTP, sender: str, recipient: str, body: bytes) -> None:
+    def hand_over(self, smtp: smtplib.SMTP, sender: str, recipient: str, body: bytes) -> None:
         stuffed = re.sub(rb"(?m)^\.", b"..", body)
         try:
             size = [f"SIZE={len(stuffed)}"] if smtp.has_extn("size") else []
@@ -116,15 +124,13 @@ class Relay:
             smtp.send(stuffed)
         except (OSError, smtplib.SMTPException) as error:
             # Without the closing dot no relay may take it.
-            raise TransientMailError(f"Conversation with {self.host} broke off: {_said(error)}") from error
+            raise NoConversation(f"Conversation with {self.host} broke off: {_said(error)}") from error
         try:
             smtp.send(b".\r\n")
             code, reply = smtp.getreply()
         except (OSError, smtplib.SMTPException) as error:
             raise UnclearMail(f"Máy chủ thư {self.host} không trả lời sau khi nhận thư: {_said(error)}") from error
         self._accept(code, reply, "DATA")
-        with suppress(OSError, smtplib.SMTPException):
-            smtp.quit()
 
     def _accept(self, code: int, reply: bytes, command: str, *, refusing: tuple[int, ...] = ()) -> None:
         if 200 <= code < 300:
@@ -133,6 +139,52 @@ class Relay:
         if code >= 500 and (not refusing or code in refusing):
             raise RefusedMail(said)
         raise TransientMailError(said)
+
+
+class _Conversation(Transport):
+    """One connection to a relay, for as many mails as it lasts."""
+
+    def __init__(self, relay: Relay) -> None:
+        self._relay = relay
+        self._smtp: smtplib.SMTP | None = None
+
+    def send(self, sender: str, recipients: Sequence[str], data: bytes) -> None:
+        """See Transport.send."""
+        if len(recipients) != 1:
+            raise ValueError("A mail goes to one recipient.")
+        sender, recipient = checked_address(sender), checked_address(recipients[0])
+        body = re.sub(rb"\r\n|\r|\n", b"\r\n", data)
+        if not body.endswith(b"\r\n"):
+            body += b"\r\n"
+        smtp = self._ready()
+        try:
+            self._relay.hand_over(smtp, sender, recipient, body)
+        except (NoConversation, UnclearMail):
+            self._drop()
+            raise
+
+    def close(self) -> None:
+        """Take leave of the relay, if it still listens."""
+        if self._smtp is not None:
+            with suppress(OSError, smtplib.SMTPException):
+                self._smtp.quit()
+        self._drop()
+
+    def _ready(self) -> smtplib.SMTP:
+        """Return the connection, fit for a new mail; one that broke since the last mail is replaced."""
+        if self._smtp is not None:
+            with suppress(OSError, smtplib.SMTPException):
+                if self._smtp.rset()[0] == 250:
+                    return self._smtp
+            self._drop()
+        self._smtp = self._relay.greeted()
+        return self._smtp
+
+    def _drop(self) -> None:
+        if self._smtp is not None:
+            with suppress(OSError, smtplib.SMTPException):
+                self._smtp.close()
+        self._smtp = None
 
 
 def _said(error: BaseException) -> str:

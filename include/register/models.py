@@ -169,9 +169,17 @@ class Document(Base):
 
 
 class Mail(Base):
-    """The mail ledger: one row per reason and recipient; *claimed → handed over → sent*."""
+    """The mail ledger: one row per reason and recipient; *claimed → handed over → sent*.
+
+    ``state``: claimed (composed once ``path`` is set; due at ``next_try_at``, or now) | handed_over (the relay is
+    listening; judged by the mail record from ``next_try_at`` on) | sent | refused | unclear | expired (these three: a
+    person decides, and was told at ``told_at``) | cancelled | dry_run.
+    """
 
     __tablename__ = "mail"
+    __table_args__ = (
+        Index("ix_mail_waiting", "id", postgresql_where=text("state in ('claimed', 'handed_over')")),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(unique=True)  # engagement / reason / recipient
@@ -183,9 +191,12 @@ class Mail(Base):
     thread: Mapped[list[Any]]  # Message-IDs that this one refers to, oldest first
     subject: Mapped[str]
     day: Mapped[date]
-    state: Mapped[str] = mapped_column(default="claimed")  # claimed | handed_over | sent | refused
-    path: Mapped[str | None]  # the message as sent, in storage
+    state: Mapped[str] = mapped_column(default="claimed")
+    path: Mapped[str | None]  # the message as composed, in storage
     error: Mapped[str | None]
+    tries: Mapped[int] = mapped_column(server_default="0")  # in vain, since it was claimed or settled
+    next_try_at: Mapped[datetime | None]
+    told_at: Mapped[datetime | None]
     claimed_at: Mapped[datetime] = mapped_column(server_default=func.now())
     sent_at: Mapped[datetime | None]
 
@@ -275,13 +286,19 @@ class ScheduledRun(Base):
 
 
 class Installation(Base):
-    """Settings of the installation that move while it runs; one row. ``rehearsal_day``: see include.clock."""
+    """Settings of the installation that move while it runs; one row. ``rehearsal_day``: see include.clock.
+
+    While ``mail_paused_at`` is set no mail leaves the installation.
+    """
 
     __tablename__ = "installation"
     __table_args__ = (CheckConstraint("id = 1", "one_row"),)
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True, default=1)
     rehearsal_day: Mapped[date | None]
+    mail_paused_at: Mapped[datetime | None]
+    mail_paused_by: Mapped[str | None]
+    mail_paused_why: Mapped[str | None]
 
 
 class IncomingMail(Base):

@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 from sqlalchemy import inspect, text
 
+from include import clock
 from include.casework import feedback
 from include.casework.new_links import answer_requests
+from include.casework.outbox import send_due
 from include.engagement import process
+from include.mail import ledger
 from include.portal_links import person_of, read_link
-from include.register.models import Engagement, Event, Mail
+from include.register.models import Engagement, Mail
 from include.register.session import make_engine
 from tests.firm import ANSWERS, FORM, GOOD, PAPERS, QUOTE, Firm
 
@@ -243,14 +246,20 @@ def test_a_refused_mail_is_recorded_and_holds_up_nobody_else(linked: Firm, monke
         send(sender, recipients, data)
 
     monkeypatch.setattr(linked.outbox, "send", picky)
-    assert answer_requests(linked.office()) == 1
+    assert answer_requests(linked.office()) == 2
     assert wished(linked) == []
     with linked.office().sessions() as session:
-        [event] = session.query(Event).filter_by(kind="new_link_not_sent")
-        assert event.engagement_id == first
+        [refused] = session.query(Mail).filter_by(state="refused")
+        assert refused.engagement_id == first
+    monkeypatch.undo()
+    monkeypatch.setenv("ENGAGEMENT_LIBREOFFICE", "none")
+    send_due(linked.office())
+    send_due(linked.office())
+    assert [subject for subject in linked.outbox.subjects() if "chưa gửi được" in subject and first in subject] != []
+    assert sum("chưa gửi được" in subject for subject in linked.outbox.subjects()) == 1
 
 
-def test_a_relay_that_is_away_keeps_the_wish_for_the_next_try(linked: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relay_that_is_away_keeps_the_link_for_later(linked: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
     from include.mail.transport import TransientMailError
 
     asked(linked)
@@ -260,10 +269,12 @@ def test_a_relay_that_is_away_keeps_the_wish_for_the_next_try(linked: Firm, monk
             raise TransientMailError("451")
 
         patch.setattr(linked.outbox, "send", away)
-        with pytest.raises(TransientMailError):
-            answer_requests(linked.office())
-    assert len(wished(linked)) == 1
-    assert answer_requests(linked.office()) == 1
+        assert answer_requests(linked.office()) == 1
+    assert wished(linked) == []
+    before = len(linked.outbox.mails)
+    monkeypatch.setattr(ledger, "now", lambda: clock.now() + ledger.DELAYS[0])
+    send_due(linked.office())
+    assert len(linked.outbox.mails) == before + 1
 
 
 # --- revoking -------------------------------------------------------------------------------------------

@@ -20,10 +20,18 @@ class Desk:
     at_data: str | None = None
     hang_up_after_data: bool = False
     archive: Path | None = None
+    greetings: int = 0
 
     def ids(self) -> list[str]:
         """Message-IDs of what was taken, in order."""
         return [message_from_bytes(data)["Message-ID"] for data in self.taken]
+
+    async def handle_EHLO(
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        self.greetings += 1
+        return responses
 
     async def handle_MAIL(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
