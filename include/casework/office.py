@@ -68,8 +68,8 @@ class Office:
             yield Case(self, session, engagement, today or self.today)
 
 
-def open_office(transport: Transport, *, settings: Settings | None = None) -> Office:
-    """Open the office of this installation; mails go out through ``transport``."""
+def open_office(transport: Transport | None, *, settings: Settings | None = None) -> Office:
+    """Open the office of this installation; mails go out through ``transport``, with None by the DAG ``outbox``."""
     settings = settings or load_settings()
     factory = sessions(settings.register_url)
     storage = open_storage(settings.storage_url)

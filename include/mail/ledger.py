@@ -47,6 +47,8 @@ DELAYS = tuple(timedelta(minutes=m) for m in (1, 5, 15, 30, 60, 120, 240, 480, 4
 class MailLedger:
     """Posts mails through ``transport``: a row is *claimed*, *handed over* while the relay listens, then *sent*.
 
+    Without a transport mails are claimed and composed; somebody else's ``deliver_due`` sends them.
+
     ``domain`` is the right side of Message-IDs. ``record`` tells whether the relay took a mail whose row was left
     *handed over*; without one such a mail goes to a person. A record is believed ``judge_after_seconds`` after the
     mail was handed over: a relay may still be writing when the sender has died. ``dry_run``: everything is composed
@@ -57,7 +59,7 @@ class MailLedger:
         self,
         sessions: sessionmaker[Session],
         storage: Storage,
-        transport: Transport,
+        transport: Transport | None,
         *,
         domain: str,
         record: MailRecord | None = None,
@@ -96,7 +98,7 @@ class MailLedger:
             row = self._row(key)
             if row.state == "claimed" and row.path is None:
                 row = self._composed(row, build)
-            if self._held:
+            if self._transport is None or self._held:
                 return row
             try:
                 return self._delivered(row, self._transport)
@@ -111,7 +113,8 @@ class MailLedger:
             yield
         finally:
             self._held = False
-        self.deliver_due()
+        if self._transport is not None:
+            self.deliver_due()
 
     def deliver_due(self) -> Counter[str]:
         """Send what is due, in the order it was claimed, over one connection; count the rows by their state after.
@@ -119,6 +122,8 @@ class MailLedger:
         Ends early when the relay cannot be talked to. A mail that cannot be sent holds up none behind it but those of
         the same engagement and recipient.
         """
+        if self._transport is None:
+            raise ValueError("a ledger without a transport delivers nothing")
         states: Counter[str] = Counter()
         with self._transport.session() as transport:
             for key in self._due_keys():

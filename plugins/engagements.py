@@ -1,0 +1,37 @@
+"""Puts the operations team's pages into Airflow's navigation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.plugins_manager import AirflowPlugin
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+PREFIX = "/engagements"
+
+
+class Pages:
+    """The pages as an ASGI app that is built at its first request: every process of Airflow loads its plugins."""
+
+    def __init__(self) -> None:
+        self._app: FastAPI | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve."""
+        if self._app is None:
+            from plugins.operations.app import create_app
+
+            self._app = create_app()
+        await self._app(scope, receive, send)
+
+
+class EngagementsPlugin(AirflowPlugin):
+    """The pages where the firm's staff see and run their engagements."""
+
+    name = "engagements"
+    fastapi_apps = ({"app": Pages(), "url_prefix": PREFIX, "name": "engagements"},)
+    external_views = [  # noqa: RUF012  Airflow removes from this list what it does not like
+        {"name": "Hồ sơ khách hàng", "href": f"{PREFIX}/", "destination": "nav", "url_route": "engagements"},
+    ]

@@ -1,0 +1,1 @@
+"""The pages of the operations team: a FastAPI app that Airflow's API server mounts."""

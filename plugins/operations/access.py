@@ -1,0 +1,74 @@
+"""Who may see and do what: Airflow's own login and permissions, for every route at once.
+
+Who may read the DAG ``engagement`` reads these pages; who may edit it acts on them. A form is taken only from a page of
+ours that was served to the same person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
+from airflow.api_fastapi.auth.managers.models.resource_details import DagDetails
+from airflow.api_fastapi.core_api.security import get_user
+from airflow.configuration import conf
+from fastapi import Depends, HTTPException, Request
+from itsdangerous import BadData, URLSafeTimedSerializer
+
+DAG_ID = "engagement"
+SAFE = ("GET", "HEAD")
+FORM_SECONDS = 12 * 3600
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who is signed in: ``name`` goes into the record of what they do."""
+
+    name: str
+    may_act: bool
+    form_token: str
+
+
+async def admitted(request: Request, user: Annotated[BaseUser, Depends(get_user)]) -> Person:
+    """Return the person if they may do this. Raises HTTPException: 401 not signed in, 403 not allowed."""
+    details = DagDetails(id=DAG_ID)
+    manager = get_auth_manager()
+    may_act = manager.is_authorized_dag(method="PUT", details=details, user=user)
+    if not manager.is_authorized_dag(method="GET", details=details, user=user):
+        raise HTTPException(403, "reading")
+    name = str(user.get_name())
+    if request.method not in SAFE:
+        if not may_act:
+            raise HTTPException(403, "acting")
+        _check_origin(request)
+        _check_form_token(str((await request.form()).get("form_token", "")), name)
+    person = Person(name, may_act, _signer().dumps(name))
+    request.state.person = person
+    return person
+
+
+Signed = Annotated[Person, Depends(admitted)]
+
+
+def _check_origin(request: Request) -> None:
+    site = request.headers.get("sec-fetch-site")
+    origin = request.headers.get("origin")
+    foreign = site is not None and site != "same-origin"
+    if foreign or (origin and urlsplit(origin).netloc != request.headers.get("host", "")):
+        raise HTTPException(403, "another site")
+
+
+def _check_form_token(token: str, name: str) -> None:
+    try:
+        whose = _signer().loads(token, max_age=FORM_SECONDS)
+    except BadData:
+        whose = None
+    if whose != name:
+        raise HTTPException(403, "form")
+
+
+def _signer() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(conf.get_mandatory_value("api", "secret_key"), salt="engagement-pages-form")

@@ -1,0 +1,98 @@
+"""The staff's pages in a real browser: no barrier, readable on a desk and on a tablet; pictures on demand."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from axe_playwright_python.sync_playwright import Axe
+from fastapi import FastAPI
+from playwright.sync_api import sync_playwright
+
+from include.casework.mailbox import read_mailbox
+from include.screening.content import EICAR
+from local.ports import HOST, Ports
+from tests.casework.test_mailbox import Box, bounce, sent, written
+from tests.firm import PDF
+from tests.plugins.conftest import Staff
+
+CHROMIUM = shutil.which("chromium")
+if CHROMIUM is None and not os.environ.get("CI"):
+    pytest.skip("NO CHROMIUM, THE STAFF'S PAGES WERE NOT TESTED IN A BROWSER", allow_module_level=True)
+RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
+WIDTHS = {"desk": (1280, 900), "tablet": (820, 1180)}
+
+
+@pytest.fixture
+def served(staff: Staff) -> Iterator[str]:
+    """The pages as Airflow mounts them, below a path of their own."""
+    port, outer = Ports.free().api, FastAPI()
+    outer.mount("/engagements", staff.http.app)
+    server = uvicorn.Server(uvicorn.Config(outer, host=HOST, port=port, log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    yield f"http://{HOST}:{port}/engagements"
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture
+def busy(staff: Staff) -> Staff:
+    """A firm with something of everything."""
+    firm, box = staff.firm, Box()
+    firm.open().ask("information")
+    box.deliver(bounce(sent(firm, "information_request").message_id))
+    to = f"hoso+{firm.engagement}.information@kehoachviet.example"
+    box.deliver(written(sender="la@o-dau.example", to=to, subject="Gửi hồ sơ công ty", text="Chào công ty.",
+                        files={"business_registration.pdf": PDF}))  # fmt: skip
+    read_mailbox(firm.office(), box)
+    firm.put("information", {}, {"business_registration.pdf": EICAR, "scan-001.pdf": PDF}).receive("information")
+    return staff
+
+
+@pytest.mark.browser
+def test_no_page_has_a_barrier_and_none_scrolls_sideways(busy: Staff, served: str) -> None:
+    pages = {"waiting": "/waiting", "incoming": "/incoming/2", "engagement": f"/e/{busy.firm.engagement}",
+             "mail": f"/e/{busy.firm.engagement}/mails/1", "failure": "/e/none"}  # fmt: skip
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        for device, (width, height) in WIDTHS.items():
+            context = browser.new_context(viewport={"width": width, "height": height}, locale="vi-VN",
+                                          bypass_csp=True)  # fmt: skip
+            page = context.new_page()
+            failed: list[str] = []
+            page.on("requestfailed", lambda request, failed=failed: failed.append(request.url))
+            for name, path in pages.items():
+                page.goto(served + path)
+                found: Any = Axe().run(page, options=RULES)
+                assert found.violations_count == 0, f"{name}: {found.generate_report()}"
+                assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+                if folder := os.environ.get("PAGES_PICTURES"):
+                    Path(folder).mkdir(parents=True, exist_ok=True)
+                    page.screenshot(path=Path(folder) / f"{name}-{device}.png", full_page=True)
+            assert failed == []
+        browser.close()
+
+
+@pytest.mark.browser
+def test_a_mail_is_filed_by_keyboard_without_scripts(busy: Staff, served: str) -> None:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_context(java_script_enabled=False, locale="vi-VN").new_page()
+        page.goto(f"{served}/waiting")
+        page.get_by_role("link", name="Xem và xử lý").focus()
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="Đưa vào hồ sơ").focus()
+        page.keyboard.press("Enter")
+        page.get_by_role("status").wait_for()
+        assert "Đã đưa thư vào hồ sơ" in page.get_by_role("status").inner_text()
+        browser.close()
