@@ -20,6 +20,7 @@ RUN python -c "import airflow.providers.fab.auth_manager.fab_auth_manager"
 COPY --chown=airflow:0 include /opt/engagement/include
 COPY --chown=airflow:0 operators /opt/engagement/operators
 COPY --chown=airflow:0 dags /opt/engagement/dags
+COPY --chown=airflow:0 plugins /opt/engagement/plugins
 COPY --chown=airflow:0 portal /opt/engagement/portal
 COPY --chown=airflow:0 templates /opt/engagement/templates
 COPY --chown=airflow:0 local/airflow_config /opt/engagement/local/airflow_config
@@ -27,4 +28,5 @@ RUN python -m compileall -q /opt/engagement
 
 ENV PYTHONPATH=/opt/engagement \
     AIRFLOW__CORE__DAGS_FOLDER=/opt/engagement/dags \
+    AIRFLOW__CORE__PLUGINS_FOLDER=/opt/engagement/plugins \
     AIRFLOW__CORE__LOAD_EXAMPLES=False

@@ -33,5 +33,5 @@ class EngagementsPlugin(AirflowPlugin):
     name = "engagements"
     fastapi_apps = ({"app": Pages(), "url_prefix": PREFIX, "name": "engagements"},)
     external_views = [  # noqa: RUF012  Airflow removes from this list what it does not like
-        {"name": "Hồ sơ khách hàng", "href": f"{PREFIX}/", "destination": "nav", "url_route": "engagements"},
+        {"name": "Hồ sơ", "href": f"{PREFIX}/", "destination": "nav", "url_route": "engagements"},
     ]

@@ -66,11 +66,11 @@ def test_a_viewer_sees_no_buttons_and_no_quarantined_file(staff: Staff) -> None:
     staff.see("/quarantine/1", 403)
 
 
-def test_pages_load_nothing_from_elsewhere_and_run_nothing(staff: Staff) -> None:
+def test_pages_load_nothing_from_elsewhere_and_run_nothing_of_anybodys(staff: Staff) -> None:
     page = staff.http.get("/waiting")
     policy = page.headers["content-security-policy"]
     assert "default-src 'none'" in policy
-    assert "script-src" not in policy
+    assert "script-src 'self';" in policy
     assert "http" not in policy
     assert page.headers["cache-control"] == "no-store"
 

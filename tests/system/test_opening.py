@@ -61,6 +61,20 @@ def airflow(stack: Stack) -> Iterator[AirflowApi]:
         yield airflow
 
 
+def test_the_staffs_pages_are_behind_airflows_login(stack: Stack, airflow: AirflowApi) -> None:
+    with httpx.Client(base_url=stack.api_url, trust_env=False) as browser:
+        assert browser.get("/engagements/waiting").status_code == 401
+        assert browser.post("/engagements/mail-switch", data={"to": "pause"}).status_code == 401
+        login = {"username": "account_manager", "password": stack.users["account_manager"]}
+        token = browser.post("/auth/token", json=login).json()["access_token"]
+        browser.cookies.set("_token", token)
+        page = browser.get("/engagements/waiting")
+        assert page.status_code == 200
+        assert "account_manager" in page.text
+        assert browser.get("/engagements/static/pages.css").status_code == 200
+        assert browser.post("/engagements/mail-switch", data={"to": "pause"}).status_code == 403
+
+
 def form_of(company: str) -> dict[str, Any]:
     form = read_form(EXAMPLE.read_text(encoding="utf-8"))
     form["client"]["name"] = company
