@@ -31,7 +31,8 @@ class EngagementsPlugin(AirflowPlugin):
     """The pages where the firm's staff see and run their engagements."""
 
     name = "engagements"
-    fastapi_apps = ({"app": Pages(), "url_prefix": PREFIX, "name": "engagements"},)
-    external_views = [  # noqa: RUF012  Airflow removes from this list what it does not like
+    # Airflow wants lists, and removes from them what it does not like.
+    fastapi_apps = [{"app": Pages(), "url_prefix": PREFIX, "name": "engagements"}]  # noqa: RUF012
+    external_views = [  # noqa: RUF012
         {"name": "Hồ sơ", "href": f"{PREFIX}/", "destination": "nav", "url_route": "engagements"},
     ]

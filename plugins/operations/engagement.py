@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from email import message_from_bytes
-from email.message import EmailMessage
 from email.policy import default
-from typing import Annotated, cast
+from typing import Annotated
 
 from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import Response
@@ -83,7 +82,7 @@ def mail(request: Request, engagement_id: str, mail_id: int) -> Response:
         row = session.get(Mail, mail_id)
         if row is None or row.engagement_id != engagement_id or row.path is None:
             raise HTTPException(404)
-        message = cast(EmailMessage, message_from_bytes(desk.storage.get(row.path), policy=default))
+        message = message_from_bytes(desk.storage.get(row.path), policy=default)
     body = message.get_body(("plain",))
     text = _LINK.sub(r"\1…", str(body.get_content())) if body else ""
     files = [part.get_filename() or "" for part in message.iter_attachments()]

@@ -1,0 +1,231 @@
+"""Whatever happens to mails in whatever order: none is lost, none goes twice, none overtakes, none goes when cancelled."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import select
+from sqlalchemy.orm import Session, sessionmaker
+
+from include.mail import ledger as ledger_module
+from include.mail.ledger import DELAYS, STOPPED, MailLedger, cancel_queued, pause, resume
+from include.mail.message import build_message
+from include.mail.transport import NoConversation, RefusedMail, TransientMailError, Transport, UnclearMail
+from include.register.models import Engagement, Mail
+from include.storage import open_storage
+
+RECIPIENTS = ("a@d.vn", "b@d.vn")
+MOODS = ("takes", "4xx", "5xx", "away", "drops the reply", "dies before", "dies after", "breaks off before the end")
+_NUMBERS = itertools.count(1)
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+class Relay(Transport):
+    """A relay of many moods, with a record of what it took that can be asked, or not."""
+
+    def __init__(self) -> None:
+        self.mood = "takes"
+        self.answers_questions = True
+        self.taken: list[tuple[str, str]] = []  # Message-ID, recipient
+
+    def send(self, sender: str, recipients: Sequence[str], data: bytes) -> None:
+        mood, self.mood = self.mood, self.mood if self.mood in ("takes", "4xx", "away") else "takes"
+        if mood == "4xx":
+            raise TransientMailError("450 later")
+        if mood == "away":
+            raise NoConversation("nobody there")
+        if mood == "5xx":
+            raise RefusedMail("550 no")
+        if mood == "dies before":
+            raise Killed
+        if mood == "breaks off before the end":
+            raise UnclearMail("no reply")
+        [line] = [line for line in data.splitlines() if line.lower().startswith(b"message-id:")]
+        self.taken.append((line.partition(b":")[2].strip().decode(), recipients[0]))
+        if mood == "drops the reply":
+            raise UnclearMail("no reply")
+        if mood == "dies after":
+            raise Killed
+
+    def contains(self, message_id: str) -> bool:
+        if not self.answers_questions:
+            raise TransientMailError("the record does not answer")
+        return message_id in [taken for taken, _ in self.taken]
+
+
+class Mails(RuleBasedStateMachine):
+    """One engagement's mails through a ledger on a real register, in a time of its own."""
+
+    register: sessionmaker[Session]
+
+    @initialize()
+    def begin(self) -> None:
+        self.folder = TemporaryDirectory()
+        self.storage = open_storage(Path(self.folder.name).as_uri())
+        self.relay = Relay()
+        self.now = datetime(2026, 12, 1, tzinfo=timezone.utc)
+        ledger_module.now = lambda: self.now
+        self.engagement = f"KHV-2026-{next(_NUMBERS):04}"
+        self.posted: list[str] = []
+        self.cancelled: set[str] = set()
+        with self.register.begin() as session:
+            session.add(
+                Engagement(id=self.engagement, language="vi", form={}, form_digest=self.engagement,
+                           opened=date(2026, 12, 1))
+            )  # fmt: skip
+        with self.register() as session:
+            resume(session)
+
+    def ledger(self) -> MailLedger:
+        return MailLedger(self.register, self.storage, self.relay, domain="k.example", record=self.relay)
+
+    def post(self, reason: str, to: str) -> None:
+        key = f"{self.engagement}/{reason}/{to}"
+        if key not in self.posted:
+            self.posted.append(key)
+        self.ledger().post(
+            key=key, engagement_id=self.engagement, template="welcome", stage="intake", recipient=to,
+            day=date(2026, 12, 1), subject="Chào",
+            build=lambda message_id, references: build_message(
+                sender="K <hoso@k.example>", to=("A", to), reply_to=None, subject="Chào", text="x\n", html=None,
+                message_id=message_id, references=references, date=self.now,
+            ),
+        )  # fmt: skip
+
+    @rule(reason=st.integers(1, 6).map(str), to=st.sampled_from(RECIPIENTS))
+    def is_posted(self, reason: str, to: str) -> None:
+        try:
+            self.post(reason, to)
+        except Killed:
+            pass
+
+    @rule(reason=st.integers(1, 6).map(str), to=st.sampled_from(RECIPIENTS))
+    def is_posted_by_two_at_once(self, reason: str, to: str) -> None:
+        def quietly() -> None:
+            try:
+                self.post(reason, to)
+            except Killed:
+                pass
+
+        both = [threading.Thread(target=quietly) for _ in range(2)]
+        for each in both:
+            each.start()
+        for each in both:
+            each.join()
+
+    @rule()
+    def the_outbox_runs(self) -> None:
+        try:
+            self.ledger().deliver_due()
+        except Killed:
+            pass
+
+    @rule(mood=st.sampled_from(MOODS))
+    def the_relay_changes_its_mood(self, mood: str) -> None:
+        self.relay.mood = mood
+
+    @rule()
+    def the_record_comes_or_goes(self) -> None:
+        self.relay.answers_questions = not self.relay.answers_questions
+
+    @rule(delay=st.sampled_from([timedelta(seconds=5), timedelta(seconds=31), *DELAYS]))
+    def time_passes(self, delay: timedelta) -> None:
+        self.now += delay
+
+    @rule(on=st.booleans())
+    def mail_is_paused_or_resumed(self, on: bool) -> None:
+        with self.register() as session:
+            if on:
+                pause(session, by="x", why="y")
+            else:
+                resume(session)
+
+    @precondition(lambda self: self.posted)
+    @rule(data=st.data())
+    def a_person_settles_what_stopped(self, data: Any) -> None:
+        stopped = [row for row in self.rows() if row.state in STOPPED]
+        if stopped:
+            row = data.draw(st.sampled_from(stopped))
+            # A person finds out the truth.
+            was_sent = row.message_id in [taken for taken, _ in self.relay.taken]
+            self.ledger().settle(row.key, was_sent=was_sent)
+
+    @rule()
+    def what_waits_is_cancelled(self) -> None:
+        with self.register() as session:
+            cancel_queued(session, self.engagement)
+        self.cancelled |= {row.message_id for row in self.rows() if row.state == "cancelled"}
+
+    def rows(self) -> list[Mail]:
+        with self.register() as session:
+            return list(session.scalars(select(Mail).where(Mail.engagement_id == self.engagement).order_by(Mail.id)))
+
+    @invariant()
+    def no_mail_went_twice(self) -> None:
+        if hasattr(self, "relay"):
+            assert max(Counter(self.relay.taken).values(), default=0) <= 1
+
+    @invariant()
+    def nothing_cancelled_went(self) -> None:
+        if hasattr(self, "relay"):
+            assert not self.cancelled & {message_id for message_id, _ in self.relay.taken}
+
+    def teardown(self) -> None:
+        """In the end all is well again, tasks are tried again, people decide: everything has gone, once, in order."""
+        if not hasattr(self, "relay"):
+            return
+        self.relay.mood, self.relay.answers_questions = "takes", True
+        with self.register() as session:
+            resume(session)
+        for key in self.posted:
+            _, reason, to = key.split("/")
+            self.post(reason, to)
+        for _ in range(3):
+            self.now += timedelta(hours=9)
+            self.ledger().deliver_due()
+            for row in self.rows():
+                if row.state in STOPPED:
+                    was_sent = row.message_id in [taken for taken, _ in self.relay.taken]
+                    self.ledger().settle(row.key, was_sent=was_sent)
+        self.ledger().deliver_due()
+        rows = self.rows()
+        assert {row.key for row in rows} == set(self.posted)
+        assert {row.state for row in rows} <= {"sent", "cancelled"}
+        went = [message_id for message_id, _ in self.relay.taken]
+        assert sorted(went) == sorted(row.message_id for row in rows if row.state == "sent")
+        self.folder.cleanup()
+
+
+def test_any_interleaving_of_crash_retry_and_people_keeps_the_promise_of_mail(
+    ledger_register: sessionmaker[Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_module, "now", ledger_module.now)
+    Mails.register = ledger_register
+    run_state_machine_as_test(
+        Mails,
+        settings=settings(
+            max_examples=60, stateful_step_count=25, deadline=None, derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )  # fmt: skip
