@@ -144,6 +144,12 @@ class AirflowApi:
         dag, run = _id(dag_id) if dag_id else "~", _id(run_id) if run_id else "~"
         return list(self._pages(f"/dags/{dag}/dagRuns/{run}/taskInstances", "task_instances", state=list(states)))
 
+    def skip_task(self, dag_id: str, run_id: str, task_id: str, *, map_index: int = -1) -> None:
+        """Mark a task that waits as skipped. Raises NotFound, Conflict (it is so already)."""
+        path = f"/dags/{_id(dag_id)}/dagRuns/{_id(run_id)}/taskInstances/{_id(task_id)}"
+        path += f"/{map_index}" if map_index >= 0 else ""
+        self._request("PATCH", path, params={"update_mask": "new_state"}, json={"new_state": "skipped"})
+
     # --- Sign-offs ----------------------------------------------------------------------------------------
 
     def pending_sign_offs(self, dag_id: str | None = None, run_id: str | None = None) -> list[PendingSignOff]:

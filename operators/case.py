@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     from include.casework.office import Case, Office
     from include.mail.transport import Relay, Transport
+
+
+DASHES = dict.fromkeys([*range(0x2010, 0x2016), 0x2212], "-")
 
 
 class ConnectionTransport:
@@ -101,6 +105,7 @@ class CaseOperator(BaseOperator, SkipMixin):
 
         engagement_id = engagement_of(context)
         with permanent_errors(), open_office().case(engagement_id) as case:
+            skip_if_ended(case)
             try:
                 yield case
             except EngagementError as error:
@@ -143,10 +148,26 @@ def engagement_of(context: Context) -> str:
     hands over to the one that bears it (see ``operators.opening``).
     """
     run = context["dag_run"]
-    engagement_id = str((run.conf or {}).get("engagement_id") or context["params"].get("engagement_id") or "")
+    engagement_id = given_id(context)
     if run.run_id.partition("__")[0] != engagement_id:
         raise AirflowSkipException(f"run {run.run_id} is not the run of {engagement_id}")
     return engagement_id
+
+
+def given_id(context: Context) -> str:
+    """Return the engagement id that a run was given, as ids are written: KHV-2026-0042.
+
+    People type and paste it: small letters, spaces and the full-width forms of East Asian keyboards are one id.
+    """
+    given = (context["dag_run"].conf or {}).get("engagement_id") or context["params"].get("engagement_id") or ""
+    plain = unicodedata.normalize("NFKC", str(given)).translate(DASHES)
+    return "".join(c for c in plain if not c.isspace() and unicodedata.category(c) != "Cf").upper()
+
+
+def skip_if_ended(case: Case) -> None:
+    """Raise AirflowSkipException in an engagement that was ended by hand: nothing more is done in it."""
+    if case.ended:
+        raise AirflowSkipException(f"{case.id} was ended")
 
 
 def stopped_key(context: Context) -> str:

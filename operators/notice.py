@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 class FailureNotice(BaseNotifier):
-    """Mails the account manager that a task of an engagement failed for good, and why; once per failed try."""
+    """Mails the account manager that a task of an engagement failed for good, and why; once per failed try.
+
+    Silent once the engagement was ended by hand.
+    """
 
     def notify(self, context: Context) -> None:
         """Send the notice."""
@@ -22,6 +25,8 @@ class FailureNotice(BaseNotifier):
         task = context["task"]
         key = stopped_key(context)
         with open_office().case(engagement_of(context)) as case:
+            if case.ended:
+                return
             stopped = case.happened(key)
             post(case, "task_failed", key, request_title=task.task_display_name,
                  reason=str(stopped.facts["why"]) if stopped else "")  # fmt: skip

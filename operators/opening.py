@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 
-from operators.case import open_office, permanent_errors
+from operators.case import given_id, open_office, permanent_errors, skip_if_ended
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -28,8 +28,8 @@ class OpenEngagement(TriggerDagRunOperator):
         from include.casework.intake import open_engagement
 
         run = context["dag_run"]
-        engagement_id = str((run.conf or {}).get("engagement_id") or context["params"].get("engagement_id") or "")
-        with permanent_errors(), open_office().case(engagement_id.strip()) as case:
+        with permanent_errors(), open_office().case(given_id(context)) as case:
+            skip_if_ended(case)
             if run.run_id == case.id:
                 return open_engagement(case)
         self.trigger_run_id = case.id

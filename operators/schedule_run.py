@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from operators.case import engagement_of, open_office, permanent_errors
+from operators.case import engagement_of, open_office, permanent_errors, skip_if_ended
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -26,6 +26,7 @@ class ScheduleRun(TriggerDagRunOperator):
 
         engagement_id = engagement_of(context)
         with permanent_errors(), open_office().case(engagement_id) as case:
+            skip_if_ended(case)
             if "__" in context["run_id"]:
                 begin(case, context["run_id"])
             planned = plan_next(case, self.trigger_dag_id)

@@ -9,7 +9,9 @@ from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowException
 
 from include.engagement import process
+from operators.answer_on_file import AnswerOnFile
 from operators.case import CaseOperator
+from operators.settings import WORK_LIMIT
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -41,6 +43,7 @@ class SignOff(CaseOperator, HITLOperator):
     def __init__(self, *, gate: str, who: str = "", **kwargs: Any) -> None:
         row = process.SIGN_OFFS[gate]
         kwargs["retries"] = 50  # an answer that cannot be taken costs a try
+        kwargs["execution_timeout"] = None  # HITLOperator would take it, or the DAG's default, as the limit of the wait
         kwargs.pop("params", None)  # the DAG's own, which Airflow hands down: the form is the gate's
         super().__init__(
             subject=row.title,
@@ -49,6 +52,7 @@ class SignOff(CaseOperator, HITLOperator):
             params={entry.key: form_param(entry) for entry in row.entries},
             **kwargs,
         )
+        self.execution_timeout = WORK_LIMIT
         self.gate = gate
         self.who = who
 
@@ -63,35 +67,60 @@ class SignOff(CaseOperator, HITLOperator):
             row = sign_off(case, self.gate, number, self.who)
             if outcome is None and row is not None and row.decision is not None:
                 outcome = follow(case, row)
-            if outcome is None:
+            tried = row is not None and row.attempt == 1 and context["ti"].try_number > 1
+            if outcome is None and not tried:
                 tell_why(case, ask_for(case, self.gate, number, self.who))
                 self._word(case, number)
         if outcome is not None:
             return self.go_on(context, outcome)
+        if tried:
+            return self.defer(trigger=AnswerOnFile(ti_id=str(context["ti"].id)), method_name="ask_again")
+        return HITLOperator.execute(self, context)
+
+    def ask_again(self, context: Context, event: dict[str, Any] | None = None) -> None:
+        """Take the answer that a former try died over, else ask; an answer that was refused is not taken again."""
+        from include.casework.signing import ask_for, tell_why, was_weighed
+
+        with self.case(context) as case:
+            number = self.round(case, context)
+            row = ask_for(case, self.gate, number, self.who)
+            answered_at = (event or {}).get("responded_at")
+            lost = answered_at is not None and not was_weighed(case, row, answered_at)
+            if not lost:
+                tell_why(case, row)
+                self._word(case, number)
+        if event and lost:
+            return self.execute_complete(context, event)
         return HITLOperator.execute(self, context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> None:
         """Keep the decision, if the register has none yet, and follow the one that it has.
 
-        Raises InvalidAnswer when the answer cannot be taken: the task is tried again and asks again.
+        Who answered when another decision stood is told so. Raises InvalidAnswer when the answer cannot be taken: the
+        task is tried again and asks again.
         """
         from include.casework.desks import decide, follow
+        from include.casework.signing import Said, tell_second
         from include.clock import now
         from include.engagement.errors import InvalidSignOff
 
         if "error" in event:
             self.process_trigger_event_error(event)
-        by = event.get("responded_by_user") or {}
+        user = event.get("responded_by_user") or {}
+        said = Said(
+            label=event["chosen_options"][0], entries=event.get("params_input") or {},
+            by=str(user.get("name") or user.get("id") or ""), at=event.get("responded_at") or now(),
+        )  # fmt: skip
         with self.case(context) as case:
             try:
                 row = decide(
                     case, self.gate, self.round(case, context), self.who,
-                    label=event["chosen_options"][0], entries=event.get("params_input") or {},
-                    by=str(by.get("name") or by.get("id") or ""), at=event.get("responded_at") or now(),
+                    label=said.label, entries=said.entries, by=said.by, at=said.at,
                 )  # fmt: skip
             except InvalidSignOff:
                 raise InvalidAnswer("the answer cannot be taken; a mail says why, and it is asked again") from None
             outcome = follow(case, row)
+            tell_second(case, row, said)
         self.go_on(context, outcome)
 
     def _word(self, case: Case, number: int) -> None:

@@ -113,7 +113,7 @@ class Record:
             row = session.scalar(
                 select(SignOff)
                 .where(SignOff.engagement_id == engagement_id, SignOff.gate == gate, SignOff.who == who,
-                       SignOff.decision.is_(None))
+                       SignOff.decision.is_(None), SignOff.ended.is_(None))
                 .order_by(SignOff.round.desc())
                 .limit(1)
             )  # fmt: skip
@@ -124,7 +124,8 @@ class Record:
         with self._sessions() as session:
             return session.scalar(
                 select(func.count()).select_from(SignOff).where(
-                    SignOff.engagement_id == engagement_id, SignOff.gate == gate, SignOff.decision.is_not(None))
+                    SignOff.engagement_id == engagement_id, SignOff.gate == gate, SignOff.decision.is_not(None),
+                    SignOff.ended.is_(None))
             ) or 0  # fmt: skip
 
     def planned_runs(self, ids: Collection[str]) -> list[PlannedRun]:

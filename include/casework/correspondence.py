@@ -13,6 +13,7 @@ from include.casework.consistency import check_consistent
 from include.casework.facts import document_title, file_name, in_language, mail_facts
 from include.casework.office import Case
 from include.engagement import process
+from include.engagement.errors import RuleBroken
 from include.engagement.process import Language
 from include.mail.invitation import invitation
 from include.mail.message import Attachment, build_message
@@ -51,7 +52,8 @@ def post(
     With ``request``, answers to the mail go to that request: its Reply-To carries engagement and request, and a mail
     that asks the client for something links to the portal. The link is a key: it stands in the mail and nowhere else.
     A document goes as the PDF that was made of it. Raises ValueError for a document of the firm that
-    ``process.MAILS`` does not name with this mail, FactsDiffer when papers contradict each other, and what
+    ``process.MAILS`` does not name with this mail, RuleBroken once the engagement was ended by hand (staff still get
+    notices that belong to no stage), FactsDiffer when papers contradict each other, and what
     ``include.mail.ledger.MailLedger.post`` raises.
     """
     row = process.MAILS[template]
@@ -61,6 +63,8 @@ def post(
     documents = [case.pdf(document) or document for document in documents]
     check_consistent(case, documents)
     role = to or row.to
+    if (role == "client" or row.stage) and case.ended:
+        raise RuleBroken(f"Hồ sơ {case.id} đã dừng: không gửi thư nào nữa.")
     name, address = addressee(case, role)
     language: Language = case.language if role == "client" else "vi"
     if request is not None:

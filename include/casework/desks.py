@@ -100,7 +100,7 @@ def decide(
             answer = weigh(case, row, label, entries)
             GATE_DESKS[gate].check(case, answer)
         except InvalidSignOff as error:
-            refuse(case, row, error)
+            refuse(case, row, error, at=at)
             raise
         keep(case, row, answer, by=by, at=at)
         case.session.commit()

@@ -33,6 +33,7 @@ from include.register.models import (
     Request,
     RequestItem,
     ReserveEntry,
+    SignOff,
     StagePeriod,
 )
 from include.register.numbers import next_number
@@ -110,6 +111,11 @@ class Case:
     def firm(self) -> dict[str, Any]:
         """The firm's own facts."""
         return self.office.settings.firm
+
+    @property
+    def ended(self) -> bool:
+        """Whether the engagement was ended by hand (see ``include.casework.ending``): nothing more is done in it."""
+        return self.happened("ended") is not None
 
     # --- the record ---------------------------------------------------------------------------------
 
@@ -407,7 +413,14 @@ class Case:
 
     def forbid_before_decision(self) -> None:
         """Raise RuleBroken unless the decision of stage 3 was taken: no price and no promise before it."""
-        if self.happened("taken_on") is None:
+        decided = self.session.scalar(
+            select(SignOff)
+            .where(SignOff.engagement_id == self.id, SignOff.gate == "decision")
+            .order_by(SignOff.attempt.desc())
+            .limit(1)
+        )
+        reopened = decided is not None and decided.decision != "accept"
+        if self.happened("taken_on") is None or reopened:
             raise RuleBroken("Chưa có quyết định nhận thực hiện: không được gửi báo giá hay cam kết cho khách.")
 
 

@@ -66,6 +66,18 @@ def begin(case: Case, run_id: str) -> int:
     return run.number
 
 
+def drop_planned(case: Case) -> list[PlannedRun]:
+    """Drop what has not begun; part of the transaction. Returns the runs, which Airflow may still hold."""
+    rows = case.session.scalars(
+        select(ScheduledRun)
+        .where(ScheduledRun.engagement_id == case.id, ScheduledRun.status == "planned")
+        .order_by(ScheduledRun.id)
+    ).all()
+    for row in rows:
+        row.status = "dropped"
+    return [PlannedRun(row.dag_id, row.run_id, row.run_after) for row in rows]
+
+
 def finish(case: Case, run_id: str) -> None:
     """Mark a planned run as done."""
     _run(case, run_id).status = "done"
@@ -80,7 +92,7 @@ def _run(case: Case, run_id: str) -> ScheduledRun:
 
 def _day_of(case: Case, dag_id: str, number: int) -> date | None:
     completed = case.engagement.closed
-    if completed is None or case.engagement.status != "completed":
+    if completed is None or case.engagement.status != "completed" or case.ended:
         return None
     if dag_id == "monitoring":
         bought = case.form["add_ons"].get("monitoring")

@@ -139,7 +139,7 @@ def _pending_sign_offs(office: Office, day: date, lines: dict[str, list[Line]]) 
         rows = session.execute(
             select(SignOff, Engagement)
             .join(Engagement, Engagement.id == SignOff.engagement_id)
-            .where(SignOff.decision.is_(None), SignOff.asked < day)
+            .where(SignOff.decision.is_(None), SignOff.ended.is_(None), SignOff.asked < day)
             .order_by(SignOff.id)
         )
         for row, engagement in rows:

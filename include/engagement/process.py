@@ -532,6 +532,7 @@ MAILS: dict[str, Mail] = {
         Mail("digest", "", "account_manager"),
         Mail("task_failed", "", "account_manager"),
         Mail("answer_refused", "", "account_manager"),
+        Mail("already_decided", "", "account_manager"),
         Mail("mail_waits", "", "account_manager"),
         Mail("address_failed", "", "account_manager"),
         Mail("mail_stopped", "", "account_manager"),
@@ -597,6 +598,7 @@ OUTCOMES: dict[str, str] = {
     "declined_by_firm": "Công ty không nhận thực hiện",
     "declined_by_client": "Khách không đồng ý báo giá",
     "terminated": "Chấm dứt hợp đồng",
+    "withdrawn": "Khách rút hồ sơ",
 }
 
 NUMBER_KINDS: frozenset[str] = frozenset(d.number_kind for d in DOCUMENTS.values() if d.number_kind)

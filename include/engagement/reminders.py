@@ -28,14 +28,20 @@ def due_reminders(day: date, request: OpenRequest, sent: Collection[str], calend
     """Return the reminders to send on ``day``, in the order of the rows; at most one of each level.
 
     ``sent``: keys of the reminders already sent since the request was last asked. When sweeps were missed only the
-    latest row of a level counts, and a reminder that comes before the due day is not sent after it. Nothing is sent
-    on a day off, nor on or before the day the request was asked.
+    latest row of a level counts, and a reminder that comes before the due day is not sent after it. A level that heard
+    a later row is not told an earlier one, whichever way the clock moved meanwhile. Nothing is sent on a day off, nor
+    on or before the day the request was asked. What is due on a day off is due on the next working day (Civil Code
+    2015, Art. 148 (5)): the firm may add a day off to its calendar after it asked.
     """
     if day <= request.asked or not calendar.is_working_day(day):
         return []
+    due = calendar.first_on_or_after(request.due)
     latest: dict[str, Reminder] = {}
     for row in sorted(REMINDERS, key=lambda row: row.offset):
-        falls_on = reminder_day(row, request.due, calendar)
-        if falls_on <= day and not (row.offset < 0 and day >= request.due):
+        if reminder_day(row, due, calendar) <= day and not (row.offset < 0 and day >= due):
             latest[row.level] = row
-    return [row for row in REMINDERS if latest.get(row.level) is row and row.key not in sent]
+    told = {row.level: row.offset for row in sorted(REMINDERS, key=lambda row: row.offset) if row.key in sent}
+    return [
+        row for row in REMINDERS
+        if latest.get(row.level) is row and (row.level not in told or row.offset > told[row.level])
+    ]  # fmt: skip

@@ -204,24 +204,29 @@ class Mail(Base):
 class SignOff(Base):
     """A decision that was asked for, and kept once: the first valid answer for a gate, round and person.
 
-    ``who`` is a council member, else empty. ``outcome`` names what follows; None until it was applied.
+    ``who`` is a council member, else empty. ``outcome`` names what follows; None until it was applied. ``documents``
+    are those that the decision was taken on: key, version and sha256 of each. A decision taken anew is another row, the
+    next ``attempt``. ``ended``: the day from which it no longer stands (taken anew) or is awaited (engagement ended).
     """
 
     __tablename__ = "sign_off"
-    __table_args__ = (UniqueConstraint("engagement_id", "gate", "round", "who"),)
+    __table_args__ = (UniqueConstraint("engagement_id", "gate", "round", "who", "attempt"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     engagement_id: Mapped[str] = _engagement()
     gate: Mapped[str]
     round: Mapped[int]
     who: Mapped[str] = mapped_column(default="")
+    attempt: Mapped[int] = mapped_column(default=1, server_default="1")
     asked: Mapped[date]
+    ended: Mapped[date | None]
     refusal: Mapped[str | None]  # why the last answer was not valid
     decision: Mapped[str | None]
     form: Mapped[dict[str, Any] | None]
     decided_by: Mapped[str | None]
     decided_at: Mapped[datetime | None]
     day: Mapped[date | None]
+    documents: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     outcome: Mapped[str | None]
 
 
@@ -282,7 +287,7 @@ class ScheduledRun(Base):
     run_id: Mapped[str]
     number: Mapped[int]
     run_after: Mapped[datetime]
-    status: Mapped[str] = mapped_column(default="planned")  # planned | running | done
+    status: Mapped[str] = mapped_column(default="planned")  # planned | running | done | dropped
 
 
 class Installation(Base):

@@ -86,6 +86,15 @@ def test_no_sign_off_has_a_default_answer(dags: dict[str, Any]) -> None:
         assert operator(task).response_timeout is None, task.task_id
 
 
+def test_a_worker_that_hangs_is_let_go_but_no_wait_is_limited(dags: dict[str, Any]) -> None:
+    for task in tasks(dags):
+        limit = operator(task).execution_timeout
+        assert limit is not None, task.task_id
+        assert 5 * 60 <= limit.total_seconds() <= 3600, task.task_id
+        assert operator(task).retry_exponential_backoff, task.task_id
+        assert operator(task).max_retry_delay.total_seconds() >= 1800, task.task_id
+
+
 def test_every_request_and_every_sign_off_of_the_rows_is_in_a_dag(dags: dict[str, Any]) -> None:
     kinds = {task.kind for task in tasks(dags) if task.task_type == "ClientRequest"}
     assert kinds == set(process.REQUESTS)

@@ -63,6 +63,8 @@ def sample_facts(**changes: Any) -> dict[str, Any]:
         ],
         "portal_link": "https://hoso.kehoachviet.example/r/WyJLSFYtMjAyNi0wMDQyIl0.alJfbg.kQ3-_x1",
         "day": date(2026, 12, 14),
+        "second": {"answer": "Từ chối dịch vụ", "by": "viet", "stands": "Chấp nhận", "decided_by": "thuha",
+                   "decided_on": date(2026, 12, 3)},
     }
     unknown = changes.keys() - facts.keys()
     if unknown:

@@ -1,0 +1,49 @@
+"""The answer that Airflow holds for a sign-off whose former try died over it.
+
+An answer within a second of the asking can fail the try; the next would ask again and Airflow would wipe the answer.
+Only the triggerer may read it: a worker's supervisor does not serve the question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+
+class AnswerOnFile(BaseTrigger):
+    """Fires at once with the answer, as a resumed sign-off gets it; an empty event where there is none."""
+
+    def __init__(self, *, ti_id: str) -> None:
+        super().__init__()
+        self.ti_id = ti_id
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what recreates this trigger."""
+        return ("operators.answer_on_file.AnswerOnFile", {"ti_id": self.ti_id})
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Ask Airflow once."""
+        from airflow.sdk.execution_time.hitl import get_hitl_detail_content_detail
+        from asgiref.sync import sync_to_async
+
+        try:
+            detail = await sync_to_async(get_hitl_detail_content_detail)(ti_id=UUID(self.ti_id))
+        except Exception:
+            self.log.exception("Airflow does not say whether there is an answer; it is asked for again")
+            yield TriggerEvent({})
+            return
+        if not detail.response_received:
+            yield TriggerEvent({})
+            return
+        user = detail.responded_by_user
+        yield TriggerEvent(
+            {
+                "chosen_options": list(detail.chosen_options or []),
+                "params_input": dict(detail.params_input or {}),
+                "responded_at": detail.responded_at,
+                "responded_by_user": {"id": user.id, "name": user.name} if user else None,
+            }
+        )
