@@ -9,7 +9,7 @@ LOCK := pip compile --universal --generate-hashes --python-version 3.10
 
 export PYTHONPATH := $(CURDIR)
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up open rehearse templates preview gallery test bench bench-documents lint lock clean
+.PHONY: help setup setup-dev demo up open end rehearse templates preview gallery test bench bench-documents lint lock clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,10 @@ up: setup ## the same installation for real use, without players
 open: setup ## registers an intake form with "make up" and starts its engagement: FILE=form.yaml
 	@test -n "$(FILE)" || { echo "Which form? make open FILE=form.yaml" >&2; exit 2; }
 	@$(RUN) local.open "$(FILE)"
+
+end: setup ## ends an engagement of "make up" by hand: ID=KHV-2026-0042 REASON="…"
+	@test -n "$(ID)" -a -n "$(REASON)" || { echo 'Which, and why? make end ID=KHV-2026-0042 REASON="…"' >&2; exit 2; }
+	@$(RUN) local.end "$(ID)" --reason "$(REASON)"
 
 rehearse: setup ## plays scenarios on a fresh installation, checks how they end: SCENARIO=… OUT=folder
 	@$(RUN) rehearsal run --out "$(OUT)" $(SCENARIO)

@@ -8,6 +8,7 @@ something runs.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -294,8 +295,12 @@ class Rehearsal:
         waiting = {task["dag_run_id"] for task in tasks if task["state"] == "deferred"}
         requests = self.register.open_requests(self.ids)
         files = [name for engagement_id in self.ids for name in unread(self.storage, engagement_id)]
+        # A sign-off that is tried again is deferred for a moment, and waits for nobody's answer to a request.
+        deferred = Counter(engagement_of(task["dag_run_id"]) for task in tasks if task["state"] == "deferred")
+        asked = Counter(request.engagement_id for request in requests)
         quiet = (
             all(task["state"] == "deferred" for task in tasks)
+            and all(number <= asked[engagement_id] for engagement_id, number in deferred.items())
             and all(run["dag_run_id"] in (waiting if run["state"] == "running" else held) for run in runs)
             and all(self._people.is_planned(request) for request in requests)
             and not files

@@ -15,6 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
+from include.casework.ending import end, runs_of
+from include.casework.office import open_office
 from include.casework.opening import register_engagement
 from include.engagement import process
 from include.engagement.errors import AlreadyOpen, InvalidInput
@@ -25,8 +27,10 @@ from include.settings import load_settings
 from local.airflow_api import AirflowApi, Conflict, NotFound
 from local.open import open_file
 from local.ports import HOST
+from local.run_end import end_runs
 from local.stack import ROOT, Stack
 from rehearsal.__main__ import play
+from rehearsal.canary import traces
 from rehearsal.letters import Letter, Mailbox
 from rehearsal.players import RehearsalFailed
 from rehearsal.portal_visit import link_in
@@ -247,3 +251,44 @@ def test_who_is_asked_again_is_told_why_by_mail(stack: Stack, refused_quote: tup
     (told,) = [each for each in letters(stack, engagement_id) if "Cần trả lời lại" in each.subject]
     assert told.to == ("thuha@kehoachviet.example",)
     assert reason in told.text
+
+
+def test_an_engagement_that_is_ended_ends_in_airflow_and_sends_nothing_more(stack: Stack, airflow: AirflowApi) -> None:
+    form = form_of("Công ty TNHH Rút Hồ Sơ")
+    form["finance"]["employees"] = None
+    engagement_id = register_engagement(form)
+    airflow.trigger("engagement", engagement_id, {"engagement_id": engagement_id})
+    until(
+        lambda: {task["state"] for task in airflow.task_instances("engagement", engagement_id)}
+        >= {"deferred", "awaiting_input"},
+        "a task that waits for the client and one that waits for staff",
+    )
+    until(lambda: bool(linked(stack, engagement_id)), "a mail with a link")
+    before = len(letters(stack, engagement_id))
+
+    office = open_office(None)
+    assert end(office, engagement_id, by="thu-ha", reason="khách đổi ý")
+    assert end_runs(airflow, runs_of(office, engagement_id)) == 2
+
+    assert ended(airflow, engagement_id) == "success"
+    assert len(letters(stack, engagement_id)) == before
+    with httpx.Client(trust_env=False) as browser:
+        assert browser.get(linked(stack, engagement_id)[0]).status_code in (404, 410)
+
+
+def test_airflow_and_the_logs_know_nothing_of_a_client(stack: Stack, refused_quote: tuple[str, str]) -> None:
+    """Comes last: engagements were opened, asked for, answered by portal and mail, and decided on."""
+    contact = form_of("")["client"]["contact"]
+    links = [link for letter in Mailbox(stack.mails).letters() if (link := link_in(letter.text))]
+    planted = {
+        "contact": contact["name"], "email": contact["email"], "phone": contact["phone"],
+        "link": links[0].rpartition("/")[2], "a later link": links[-1].rpartition("/")[2],
+        "key of links": stack.environment()["ENGAGEMENT_PORTAL_KEYS"],
+        "password": stack.users["account_manager"],
+    }  # fmt: skip
+    scenario = read_scenario(FOLDER / "coffee-roastery.yaml").form["client"]["contact"]
+    planted |= {"played contact": scenario["name"], "played email": scenario["email"]}
+    folders = [stack.logs, stack.data / "airflow" / "logs"]
+    assert any(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
+
+    assert traces(planted, database=stack.metadata_url, folders=folders) == []
