@@ -257,11 +257,23 @@ class MailLedger:
             return row
         if row.state == "handed_over":
             row = self._reconciled(row)
-        if row.state != "claimed" or self._stands_back(row):
+        if row.state != "claimed":
+            return row
+        if self._was_ended(row):
+            return self._marked(row, "cancelled")
+        if self._stands_back(row):
             return row
         if self._dry_run:
             return self._marked(row, "dry_run")
         return self._hand_over(row, transport)
+
+    def _was_ended(self, row: Mail) -> bool:
+        """Say whether the engagement was ended by hand after the mail was claimed: on its way then, not any more."""
+        with self._sessions() as session:
+            ended = select(Event.id).where(
+                Event.engagement_id == row.engagement_id, Event.key == "ended", Event.at > row.claimed_at
+            )
+            return session.scalar(ended) is not None
 
     def _stands_back(self, row: Mail) -> bool:
         """Say whether mail is paused, or an earlier mail to the same recipient in the engagement is still to go."""

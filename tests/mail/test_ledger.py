@@ -17,7 +17,7 @@ from include.mail import ledger as ledger_module
 from include.mail.ledger import DELAYS, THREAD_LENGTH, MailLedger, cancel_queued, pause, resume
 from include.mail.message import InvalidAddress, build_message
 from include.mail.transport import FolderRecord, Relay, Transport
-from include.register.models import Mail
+from include.register.models import Event, Mail
 from include.storage import open_storage
 from tests.mail.desk import Desk
 
@@ -312,6 +312,15 @@ def test_a_mail_cancelled_while_it_is_about_to_go_stays_at_home(office: Post, de
 
     object.__setattr__(storage, "get", cancel_first)
     assert office.post(office.ledger()).state == "cancelled"
+    assert desk.taken == []
+
+
+def test_a_mail_on_its_way_when_the_engagement_was_ended_is_not_sent_again(office: Post, desk: Desk) -> None:
+    with pytest.raises(Killed):
+        office.post(office.ledger(transport=DyingTransport(office.relay, after=False)))
+    with office.register.begin() as session:
+        session.add(Event(engagement_id=office.engagement, key="ended", kind="ended", day=date(2026, 12, 1), facts={}))
+    assert office.ledger().deliver_due()["cancelled"] == 1
     assert desk.taken == []
 
 
