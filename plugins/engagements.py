@@ -1,10 +1,12 @@
-"""Puts the operations team's pages into Airflow's navigation."""
+"""What the project adds to Airflow's API server: the operations team's pages, and one answer at a time."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from airflow.plugins_manager import AirflowPlugin
+
+from plugins.operations.answers import OneAnswerAtATime
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -28,11 +30,14 @@ class Pages:
 
 
 class EngagementsPlugin(AirflowPlugin):
-    """The pages where the firm's staff see and run their engagements."""
+    """The pages where the firm's staff see and run their engagements, and what guards their answers."""
 
     name = "engagements"
     # Airflow wants lists, and removes from them what it does not like.
     fastapi_apps = [{"app": Pages(), "url_prefix": PREFIX, "name": "engagements"}]  # noqa: RUF012
+    fastapi_root_middlewares = [  # noqa: RUF012
+        {"middleware": OneAnswerAtATime, "args": [], "kwargs": {}, "name": "one answer at a time"},
+    ]
     external_views = [  # noqa: RUF012
         {"name": "Hồ sơ", "href": f"{PREFIX}/", "destination": "nav", "url_route": "engagements"},
     ]

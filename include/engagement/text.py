@@ -54,3 +54,19 @@ def folded(value: str) -> str:
     plain = unicodedata.normalize("NFD", value.casefold()).replace("đ", "d")
     plain = "".join(character for character in plain if not unicodedata.combining(character))
     return " ".join("".join(character if character.isalnum() else " " for character in plain).split())
+
+
+_ALPHABET = {letter: place for place, letter in enumerate("aăâbcdđeêfghijklmnoôơpqrstuưvwxyz", 1_000)}
+_TONES = "\u0300\u0309\u0303\u0301\u0323"  # huyền, hỏi, ngã, sắc, nặng
+
+
+def vietnamese_order(value: str) -> tuple[list[int], list[int]]:
+    """Return what sorts text as Vietnamese dictionaries do: letters first (a ă â … d đ …), then tones."""
+    letters, tones = list[int](), list[int]()
+    for character in unicodedata.normalize("NFC", value.casefold()):
+        parts = unicodedata.normalize("NFD", character)
+        tone = next((part for part in parts if part in _TONES), "")
+        letter = unicodedata.normalize("NFC", parts.replace(tone, "")) if tone else character
+        letters.append(_ALPHABET.get(letter, min(ord(letter[0]), 999)))  # blanks and digits before all letters
+        tones.append(_TONES.index(tone) + 1 if tone else 0)
+    return letters, tones

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from include.casework.inbox_drop import InboxBusy
 from include.engagement.errors import EngagementError, UnknownEngagement
 from include.storage import StorageError
-from plugins.operations import engagement, waiting
+from plugins.operations import engagement, overview, waiting
 from plugins.operations.access import admitted
 from plugins.operations.page import shown
 
@@ -53,6 +53,7 @@ def create_app() -> FastAPI:
     app = FastAPI(title="Engagements", dependencies=[Depends(admitted)], docs_url=None, redoc_url=None,
                   openapi_url=None)  # fmt: skip
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
+    app.include_router(overview.router)
     app.include_router(waiting.router)
     app.include_router(engagement.router)
 

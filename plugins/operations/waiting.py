@@ -34,12 +34,6 @@ router = APIRouter()
 NEWEST = 200  # rows of a list that only grows
 
 
-@router.get("/")
-def home(request: Request) -> Response:
-    """Lead to the page of what waits."""
-    return back_to(request, "/waiting")
-
-
 @router.get("/waiting")
 def waiting(request: Request) -> Response:
     """Show everything that waits for people."""

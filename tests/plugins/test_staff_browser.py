@@ -61,7 +61,7 @@ def busy(staff: Staff) -> Staff:
 
 @pytest.mark.browser
 def test_no_page_has_a_barrier_and_none_scrolls_sideways(busy: Staff, served: str) -> None:
-    pages = {"waiting": "/waiting", "incoming": "/incoming/2", "engagement": f"/e/{busy.firm.engagement}",
+    pages = {"board": "/", "waiting": "/waiting", "incoming": "/incoming/2", "engagement": f"/e/{busy.firm.engagement}",
              "mail": f"/e/{busy.firm.engagement}/mails/1", "failure": "/e/none"}  # fmt: skip
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])

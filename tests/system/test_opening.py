@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import smtplib
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -14,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import select
 
 from include.casework.ending import end, runs_of
 from include.casework.office import open_office
@@ -21,7 +23,7 @@ from include.casework.opening import register_engagement
 from include.engagement import process
 from include.engagement.errors import AlreadyOpen, InvalidInput
 from include.engagement.form import read_form
-from include.register.models import Engagement
+from include.register.models import Engagement, SignOff
 from include.register.session import sessions
 from include.settings import load_settings
 from local.airflow_api import AirflowApi, Conflict, NotFound
@@ -36,6 +38,7 @@ from rehearsal.players import RehearsalFailed
 from rehearsal.portal_visit import link_in
 from rehearsal.progress import Progress
 from rehearsal.record import Record
+from rehearsal.rehearsal import PARKING_SECONDS
 from rehearsal.scenario import FOLDER, read_scenario
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600), pytest.mark.xdist_group("opening")]
@@ -251,6 +254,46 @@ def test_who_is_asked_again_is_told_why_by_mail(stack: Stack, refused_quote: tup
     (told,) = [each for each in letters(stack, engagement_id) if "Cần trả lời lại" in each.subject]
     assert told.to == ("thuha@kehoachviet.example",)
     assert reason in told.text
+
+
+def test_of_two_people_who_answer_at_once_the_second_is_told_so(stack: Stack, airflow: AirflowApi) -> None:
+    people = ("director", "account_manager")
+    for pair in range(4):
+        engagement_id = register_engagement(form_of(f"Công ty TNHH Hai Người {pair}"))
+        airflow.trigger("engagement", engagement_id, {"engagement_id": engagement_id})
+        until(lambda run=engagement_id: any(  # type: ignore[misc]
+            each.state == "awaiting_input" for each in airflow.pending_sign_offs("engagement", run)), "a sign-off")
+        time.sleep(PARKING_SECONDS)
+        (asked,) = airflow.pending_sign_offs("engagement", engagement_id)
+        start, said = threading.Barrier(len(people)), dict[str, bool]()
+
+        def answer(person: str, option: str, start: threading.Barrier = start, asked: Any = asked,
+                   said: dict[str, bool] = said) -> None:  # fmt: skip
+            with AirflowApi(stack.api_url, person, stack.users[person]) as api:
+                api.health()
+                api.pending_sign_offs("engagement", asked.run_id)  # logs in
+                start.wait()
+                try:
+                    api.answer(asked, option)
+                    said[person] = True
+                except Conflict:
+                    said[person] = False
+
+        threads = [threading.Thread(target=answer, args=each) for each in zip(people, asked.options, strict=True)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert sorted(said.values()) == [False, True]
+        first = next(person for person, taken in said.items() if taken)
+
+        def decided_by(run: str = engagement_id) -> str | None:
+            with sessions(load_settings().register_url)() as session:
+                return session.scalar(select(SignOff.decided_by).where(SignOff.engagement_id == run))
+
+        until(lambda: decided_by() is not None, "the decision")
+        assert decided_by() == first
 
 
 def test_an_engagement_that_is_ended_ends_in_airflow_and_sends_nothing_more(stack: Stack, airflow: AirflowApi) -> None:

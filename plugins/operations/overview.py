@@ -1,0 +1,44 @@
+"""The board: all open engagements."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from include.casework.board import SORTS, board
+from include.engagement import process
+from include.engagement.calendar import working_calendar
+from plugins.operations.page import office, shown
+
+router = APIRouter()
+
+
+@router.get("/")
+def overview(
+    request: Request,
+    search: Annotated[str, Query(max_length=200)] = "",
+    stage: str = "",
+    waiting_on: str = "",
+    late: bool = False,
+    sort: str = "promised",
+    page: int = 1,
+) -> Response:
+    """Show a page of the board."""
+    desk = office()
+    with desk.sessions() as session:
+        found = board(
+            session, today=desk.today, calendar=working_calendar(), search=search,
+            stage=stage if stage in process.STAGES else "", waiting_on=waiting_on, late=late,
+            sort=sort if sort in SORTS else "promised", page=page,
+        )  # fmt: skip
+    chosen = {"search": search, "stage": stage, "waiting_on": waiting_on, "late": "true" if late else "",
+              "sort": sort}  # fmt: skip
+
+    def turned(**to: object) -> str:
+        return "?" + urlencode({name: value for name, value in {**chosen, **to}.items() if value})
+
+    return shown(request, "overview.html", board=found, stages=process.STAGES, chosen=chosen, turned=turned,
+                 today=desk.today)  # fmt: skip
