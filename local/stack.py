@@ -53,11 +53,14 @@ class Stack:
     """One installation in the folder ``data``.
 
     A ``rehearsal`` may move the installation's day, takes free ports and trades safety against power cuts for speed.
-    Without ``ports``, a stack takes the usual ones (see ``Ports.from_environment``).
+    Without ``ports``, a stack takes the usual ones (see ``Ports.from_environment``). ``dags`` is Airflow's DAGs folder.
     """
 
-    def __init__(self, data: Path, *, rehearsal: bool = False, ports: Ports | None = None) -> None:
+    def __init__(
+        self, data: Path, *, rehearsal: bool = False, ports: Ports | None = None, dags: Path = ROOT / "dags"
+    ) -> None:
         self.data = data.resolve()
+        self.dags = dags
         self.rehearsal = rehearsal
         self._ports = ports
         self._keeper = Keeper(lock=self.data / "lock")
@@ -186,7 +189,7 @@ class Stack:
         mail = {"conn_type": "smtp", "host": HOST, "port": self.ports.smtp}
         mail["extra"] = {"disable_ssl": True, "disable_tls": True, "timeout": 30, "retry_limit": 0}
         settings = {
-            "CORE__DAGS_FOLDER": ROOT / "dags",
+            "CORE__DAGS_FOLDER": self.dags,
             "CORE__PLUGINS_FOLDER": ROOT / "plugins" if (ROOT / "plugins").is_dir() else home / "plugins",
             "CORE__LOAD_EXAMPLES": False,
             "CORE__EXECUTOR": "LocalExecutor",
