@@ -131,6 +131,11 @@ class Keeper:
         with self._changed:
             return dict(self._codes)
 
+    def pids(self) -> dict[str, int]:
+        """Return name → process id of the processes that run."""
+        with self._changed:
+            return {name: pid for name, pid in self._pids.items() if name not in self._codes}
+
     def close(self) -> None:
         """End everything that was started, and wait for it. May be called again."""
         process, self._process = self._process, None

@@ -88,7 +88,7 @@ class MailFolder:
         unfinished.replace(self._path / name)
 
 
-class _Receiver:
+class Receiver:
     """What aiosmtpd calls when a message has come."""
 
     def __init__(self, folder: MailFolder) -> None:
@@ -108,10 +108,12 @@ class _Receiver:
 class Catcher:
     """The SMTP server and the page of one mail folder; both answer on 127.0.0.1 only."""
 
-    def __init__(self, folder: Path, *, smtp_port: int, page_port: int) -> None:
+    def __init__(
+        self, folder: Path, *, smtp_port: int, page_port: int, receiver: type[Receiver] = Receiver
+    ) -> None:
         mails = MailFolder(folder)
         self._smtp = Controller(
-            _Receiver(mails),
+            receiver(mails),
             hostname=HOST,
             port=smtp_port,
             server_hostname="mail-catcher.localhost",  # its own name would be asked of a name server
@@ -267,7 +269,7 @@ def _bytes(part: EmailMessage) -> bytes:
     return content if isinstance(content, bytes) else bytes(part)
 
 
-def main() -> None:
+def main(receiver: type[Receiver] = Receiver) -> None:
     """Run until a signal comes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
@@ -281,7 +283,8 @@ def main() -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    catcher = Catcher(asked.folder, smtp_port=asked.smtp_port, page_port=asked.page_port)
+    catcher = Catcher(asked.folder, smtp_port=asked.smtp_port, page_port=asked.page_port,
+                      receiver=receiver)  # fmt: skip
     catcher.start()
     over.wait()
     catcher.stop()

@@ -16,6 +16,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -53,14 +54,25 @@ class Stack:
     """One installation in the folder ``data``.
 
     A ``rehearsal`` may move the installation's day, takes free ports and trades safety against power cuts for speed.
-    Without ``ports``, a stack takes the usual ones (see ``Ports.from_environment``). ``dags`` is Airflow's DAGs folder.
+    Without ``ports``, a stack takes the usual ones (see ``Ports.from_environment``). ``dags`` is Airflow's DAGs folder,
+    ``mail_server`` the module that takes the mails, ``added`` goes over the environment of every process but PostgreSQL.
     """
 
     def __init__(
-        self, data: Path, *, rehearsal: bool = False, ports: Ports | None = None, dags: Path = ROOT / "dags"
+        self,
+        data: Path,
+        *,
+        rehearsal: bool = False,
+        ports: Ports | None = None,
+        dags: Path = ROOT / "dags",
+        mail_server: str = "local.mail_catcher",
+        added: Mapping[str, str] | None = None,
     ) -> None:
         self.data = data.resolve()
         self.dags = dags
+        self._mail_server = mail_server
+        self._added = dict(added or {})
+        self._launched: dict[str, tuple[tuple[str, ...], Mapping[str, str]]] = {}
         self.rehearsal = rehearsal
         self._ports = ports
         self._keeper = Keeper(lock=self.data / "lock")
@@ -156,6 +168,7 @@ class Stack:
             "no_proxy": local,
             **self._engagement(),
             **self._airflow(),
+            **self._added,
         }
 
     def portal_environment(self) -> dict[str, str]:
@@ -169,7 +182,8 @@ class Stack:
         kept = {name: os.environ[name] for name in _PORTAL_KEEPS if name in os.environ}
         if self.rehearsal:
             kept.pop("ENGAGEMENT_PRODUCTION", None)
-        return {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **kept, **engagement}
+        added = {name: value for name, value in self._added.items() if not name.startswith("AIRFLOW")}
+        return {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **kept, **engagement, **added}
 
     def _engagement(self) -> dict[str, str]:
         return {
@@ -248,7 +262,7 @@ class Stack:
         self._postgres.add_reader(PORTAL_ROLE, "register")
         self._launch("portal", "-m", "portal", env=self.portal_environment())
         ports = ("--smtp-port", str(self.ports.smtp), "--page-port", str(self.ports.catcher))
-        self._launch("mail-catcher", "-m", "local.mail_catcher", str(self.mails), *ports)
+        self._launch("mail-catcher", "-m", self._mail_server, str(self.mails), *ports)
         self._launch("api-server", "-m", "airflow", "api-server", "--host", HOST, "--port", str(self.ports.api))
         self._launch("dag-processor", "-m", "airflow", "dag-processor")
         # Their log servers would listen on every address; the API server reads the same log folder.
@@ -301,7 +315,27 @@ class Stack:
         log = self._log(name)
         if log.exists():
             log.replace(log.with_suffix(".previous.log"))
-        self._keeper.start(name, [sys.executable, *arguments], env=env or self.environment(), cwd=ROOT, log=log)
+        self._launched[name] = arguments, env or self.environment()
+        self.restart(name)
+
+    def restart(self, name: str) -> int:
+        """Start a part that has ended again, as it was started, or PostgreSQL; return its process id."""
+        if name == "postgres":
+            self._postgres.start()
+            return self._keeper.pids()[name]
+        arguments, env = self._launched[name]
+        return self._keeper.start(name, [sys.executable, *arguments], env=env, cwd=ROOT, log=self._log(name))
+
+    def add_twin(self, name: str) -> str:
+        """Start a second process of a part that may have several; return the twin's name."""
+        twin = f"{name}-2"
+        self._launched[twin] = self._launched[name]
+        self.restart(twin)
+        return twin
+
+    def pids(self) -> dict[str, int]:
+        """Return the process ids of the parts that run now, by name."""
+        return self._keeper.pids()
 
     def _log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
