@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from include.production import SHORTEST_KEY, keys_in
+
 ROOT = Path(__file__).resolve().parent.parent
-SHORTEST_KEY = 32  # characters of a key that signs links
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def load_settings() -> Settings:
 def _portal(url: str, listed: str) -> tuple[str | None, tuple[str, ...]]:
     """Return the portal's address without a slash at its end, and its keys. Raises ValueError."""
     url = url.strip().rstrip("/")
-    keys = tuple(key for part in listed.split(",") if (key := part.strip()))
+    keys = keys_in(listed)
     if any(len(key) < SHORTEST_KEY for key in keys):
         raise ValueError(
             f"ENGAGEMENT_PORTAL_KEYS holds a key of fewer than {SHORTEST_KEY} characters: make one with "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from include.casework.office import Case, Office
     from include.mail.transport import Relay, Transport
+    from include.production import Connection
 
 
 DASHES = dict.fromkeys([*range(0x2010, 0x2016), 0x2212], "-")
@@ -39,26 +41,27 @@ class ConnectionTransport:
             yield conversation
 
     def _relay(self) -> Relay:
-        """Return the relay of the connection, whose extras are those of ``SmtpHook``."""
-        from include.mail.transport import Relay
+        from include.mail.connections import relay_of
 
-        connection = BaseHook.get_connection(self.conn_id)
-        extra = connection.extra_dejson
-        tls = "ssl" if not extra.get("disable_ssl") else "starttls" if not extra.get("disable_tls") else "none"
-        return Relay(
-            host=connection.host or "localhost",
-            port=connection.port or {"ssl": 465, "starttls": 587, "none": 25}[tls],
-            user=connection.login or "",
-            password=connection.password or "",
-            tls=tls,
-        )
+        return relay_of(connection(self.conn_id))
+
+
+def connection(conn_id: str) -> Connection:
+    """Return a connection of Airflow's as the adapters want it. Raises AirflowNotFoundException."""
+    from include.production import Connection
+
+    found = BaseHook.get_connection(conn_id)
+    return Connection(found.host or "", found.port or 0, found.login or "", found.password or "", found.extra_dejson)
 
 
 def open_office() -> Office:
-    """Open the installation's office, with mail through its Airflow connection."""
+    """Open the installation's office, with mail through its Airflow connection. Raises UnsafeInstallation."""
     from include.casework.office import open_office
+    from include.production import engagement_findings, refuse_unsafe_start
     from include.settings import load_settings
 
+    # Where Airflow's plugins folder was not pointed at ours, no component has looked.
+    refuse_unsafe_start(os.environ, engagement_findings(os.environ))
     settings = load_settings()
     return open_office(ConnectionTransport(settings.smtp_conn_id), settings=settings)
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from airflow.sdk import BaseHook, BaseOperator
+from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException, AirflowSkipException
 
-from operators.case import open_office
+from operators.case import connection, open_office
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -51,25 +51,12 @@ def reply_mailbox(settings: Settings) -> Iterator[ReplyMailbox]:
 
 
 def imap_server(conn_id: str) -> ImapServer:
-    """Return the IMAP server of an Airflow connection; extras ``use_ssl`` (default true) and ``starttls``.
-
-    Raises AirflowSkipException when there is no such connection.
-    """
-    from include.mail.imap import ImapServer
+    """Return the IMAP server of an Airflow connection. Raises AirflowSkipException when there is no such connection."""
+    from include.mail.connections import imap_server_of
 
     try:
-        connection = BaseHook.get_connection(conn_id)
+        return imap_server_of(connection(conn_id))
     except AirflowNotFoundException:
         raise AirflowSkipException(
             f"there is no connection {conn_id}: replies by email are not read here (see .env.example)"
         ) from None
-    extra = connection.extra_dejson
-    ssl = str(extra.get("use_ssl", True)).casefold() not in ("false", "0", "no")
-    starttls = str(extra.get("starttls", False)).casefold() in ("true", "1", "yes")
-    return ImapServer(
-        host=connection.host or "localhost",
-        port=connection.port or (993 if ssl else 143),
-        user=connection.login or "",
-        password=connection.password or "",
-        tls="ssl" if ssl else "starttls" if starttls else "none",
-    )

@@ -1,20 +1,26 @@
 """``python -m portal``: serve the portal on ENGAGEMENT_PORTAL_HOST (127.0.0.1) and ENGAGEMENT_PORTAL_PORT (8090).
 
-Addresses are not logged: whoever has one can answer. A proxy in front is believed about who asks, when its own address
-is in FORWARDED_ALLOW_IPS (127.0.0.1).
+In production it does not start unless its settings are safe. Addresses are not logged: whoever has one can answer. A
+proxy in front is believed about who asks, when its own address is in FORWARDED_ALLOW_IPS (127.0.0.1).
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import sys
 
 import uvicorn
 
+from include.production import UnsafeInstallation, engagement_findings, refuse_unsafe_start
 from include.settings import load_settings
 from portal.app import create_app
 
 if __name__ == "__main__":
+    try:
+        refuse_unsafe_start(os.environ, engagement_findings(os.environ))
+    except UnsafeInstallation as error:
+        sys.exit(str(error))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     uvicorn.run(
         create_app(load_settings()), host=os.environ.get("ENGAGEMENT_PORTAL_HOST", "127.0.0.1"),
