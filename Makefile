@@ -9,7 +9,7 @@ LOCK := pip compile --universal --generate-hashes --python-version 3.10
 
 export PYTHONPATH := $(CURDIR)
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up open end rehearse templates preview gallery test bench bench-documents lint lock clean
+.PHONY: help setup setup-dev demo up open end rehearse doctor templates preview gallery test bench bench-documents lint lock clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ end: setup ## ends an engagement of "make up" by hand: ID=KHV-2026-0042 REASON="
 
 rehearse: setup ## plays scenarios on a fresh installation, checks how they end: SCENARIO=… OUT=folder
 	@$(RUN) rehearsal run --out "$(OUT)" $(SCENARIO)
+
+doctor: setup ## what is unsafe or missing in a production installation: ENV=file of its settings, ARGS=--portal for the portal's
+	@$(RUN) include.doctor $(ARGS) $(ENV)
 
 templates: setup ## the Word templates with their fields, and what is wrong with them: FILE=one.docx checks one
 	@test -n "$(FILE)" || $(RUN) local.templates list

@@ -11,7 +11,7 @@ import binascii
 import json
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -74,28 +74,34 @@ def refuse_unsafe_start(env: Environment, findings: Iterable[Finding]) -> None:
 
 def engagement_findings(env: Environment) -> list[Finding]:
     """Judge what is the project's own: what the portal and every task need."""
-    return [
-        *_rehearsal(env), *_placeholders(env, "ENGAGEMENT_"), *_portal_keys(env),
-        *_password(REGISTER, env.get(REGISTER, "")), *portal_listening(env), *_files(env),
-    ]  # fmt: skip
+    return _judged(env, {
+        "Rehearsals": _rehearsal,
+        "Secrets of the project": lambda env: _placeholders(env, "ENGAGEMENT_"),
+        "Keys of the portal's links": _portal_keys,
+        "Password of the register": lambda env: _password(REGISTER, env.get(REGISTER, "")),
+        "Portal": _portal_listening,
+        "Files with secrets": _files,
+    })  # fmt: skip
 
 
 def airflow_findings(env: Environment) -> list[Finding]:
     """Judge Airflow's settings, by the names of their variables, wherever their values come from."""
+    return _judged(env, {
+        "Login": _login,
+        "Secrets of Airflow": lambda env: _placeholders(env, "AIRFLOW_"),
+        "Keys of Airflow": _airflow_keys,
+        "Settings that Airflow shows": _exposed,
+        "Airflow's database": _database,
+        "Passwords of Airflow's connections": _airflow_passwords,
+        "Airflow's API server": _api_listening,
+    })  # fmt: skip
+
+
+def _judged(env: Environment, rules: Mapping[str, Callable[[Environment], Iterable[Finding]]]) -> list[Finding]:
     return [
-        *_login(env), *_placeholders(env, "AIRFLOW_"), *_airflow_keys(env), *_exposed(env), *_database(env),
-        *(found for name in sorted(env) if name == DATABASE or name.startswith("AIRFLOW_CONN_")
-          for found in _password(name, env[name])),
-        *_listening("Airflow's API server", env.get(API_HOST, "0.0.0.0"), env.get(API_URL, ""),
-                    host_name=API_HOST, url_name=API_URL, by_itself=bool(env.get(API_CERTIFICATE))),
+        found for subject, rule in rules.items()
+        for found in (list(rule(env)) or [Finding("ok", subject, "nothing to mend")])
     ]  # fmt: skip
-
-
-def portal_listening(env: Environment) -> Iterator[Finding]:
-    """Judge where the portal listens and how clients reach it; nothing where there is none."""
-    if env.get(PORTAL_URL, "").strip():
-        yield from _listening("The portal", env.get(PORTAL_HOST, "127.0.0.1"), env[PORTAL_URL].strip(),
-                              host_name=PORTAL_HOST, url_name=PORTAL_URL, by_itself=False)  # fmt: skip
 
 
 def file_finding(path: Path, mode: int) -> Finding:
@@ -192,6 +198,12 @@ def _is_fernet_key(key: str) -> bool:
     return len(data) == 32 and len(set(data)) >= FEWEST_CHARACTERS
 
 
+def _airflow_passwords(env: Environment) -> Iterator[Finding]:
+    for name in sorted(env):
+        if name == DATABASE or name.startswith("AIRFLOW_CONN_"):
+            yield from _password(name, env[name])
+
+
 def _exposed(env: Environment) -> Iterator[Finding]:
     if env.get(EXPOSED, "").casefold() in ON:
         yield Finding("refused", EXPOSED, "shows every setting, keys included, to who may see the configuration",
@@ -270,6 +282,17 @@ def _listening(
                       f"{host_name}=127.0.0.1, or a proxy with TLS and its https address as {url_name}")  # fmt: skip
     else:
         yield Finding("ok", what, "is reached from this machine only")
+
+
+def _portal_listening(env: Environment) -> Iterator[Finding]:
+    if url := env.get(PORTAL_URL, "").strip():
+        yield from _listening("Portal", env.get(PORTAL_HOST, "127.0.0.1"), url,
+                              host_name=PORTAL_HOST, url_name=PORTAL_URL, by_itself=False)  # fmt: skip
+
+
+def _api_listening(env: Environment) -> Iterator[Finding]:
+    yield from _listening("Airflow's API server", env.get(API_HOST, "0.0.0.0"), env.get(API_URL, ""),
+                          host_name=API_HOST, url_name=API_URL, by_itself=bool(env.get(API_CERTIFICATE)))  # fmt: skip
 
 
 def _files(env: Environment) -> Iterator[Finding]:

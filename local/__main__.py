@@ -9,15 +9,23 @@ import time
 from pathlib import Path
 
 from include.documents.libreoffice import find_libreoffice
+from include.production import in_production
 from local.stack import DATA, Stack, StackError
 
 WITHOUT_LIBREOFFICE = (
     "LibreOffice   not found (soffice): clients get Word files instead of PDFs, workbooks go without computed values\n"
 )
+NOT_PRODUCTION = (
+    "make up has simple logins and no TLS, for one machine and people who trust each other: it does not run with "
+    "ENGAGEMENT_PRODUCTION=1. Unset that, or see “In production” in README.md."
+)
 
 
 def up() -> int:
     """Start the stack in DATA, say where everything is, and stay until a signal comes; returns the exit code."""
+    if in_production(os.environ):
+        print(NOT_PRODUCTION, file=sys.stderr)
+        return 1
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     stack = Stack(Path(os.environ.get("DATA") or DATA))

@@ -46,6 +46,13 @@ def advisory_lock(engine: Engine, name: str) -> Iterator[None]:
             connection.execute(text("select pg_advisory_unlock(:n)"), {"n": number})
 
 
+def newest_schema() -> str:
+    """Return the revision that ``migrate`` brings a register to."""
+    from alembic.script import ScriptDirectory
+
+    return str(ScriptDirectory(str(MIGRATIONS)).get_current_head())
+
+
 def migrate(url: str) -> None:
     """Bring the register at ``url`` to the newest schema; safe to run from two processes at once."""
     from alembic import command
