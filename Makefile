@@ -9,7 +9,7 @@ LOCK := pip compile --universal --generate-hashes --python-version 3.10
 
 export PYTHONPATH := $(CURDIR)
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up open end rehearse doctor templates preview gallery test bench bench-documents lint lock clean
+.PHONY: help setup setup-dev demo up open end rehearse doctor templates preview gallery test histories bench bench-documents lint audit lock clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ gallery: setup ## pictures of the main documents, for docs/gallery.md
 test: setup-dev ## all tests: ARGS="-k calendar"
 	@$(RUN) pytest -n 2 --dist loadfile $(ARGS)
 
+histories: setup-dev ## what finished engagements decided, recorded anew for tests/histories: its changes are decisions
+	@$(RUN) tests.histories
+
 bench: setup-dev ## measures how fast the process moves
 	@$(RUN) bench
 
@@ -66,6 +69,9 @@ bench-documents: setup-dev ## documents a second of each kind, beside other ways
 lint: setup-dev ## style and types
 	@$(RUN) ruff check .
 	@$(RUN) mypy
+
+audit: setup-dev ## secrets in the repository's files, known holes in the locked packages
+	@$(RUN) local.audit
 
 lock: setup-dev ## renews requirements.txt and requirements-dev.txt: ARGS=--upgrade
 	$(UV) $(LOCK) $(ARGS) pyproject.toml -o requirements.txt
