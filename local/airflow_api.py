@@ -150,6 +150,12 @@ class AirflowApi:
         path += f"/{map_index}" if map_index >= 0 else ""
         self._request("PATCH", path, params={"update_mask": "new_state"}, json={"new_state": "skipped"})
 
+    def clear_task(self, dag_id: str, run_id: str, task_id: str) -> None:
+        """Have a task of a run done again, and nothing after it. Raises NotFound."""
+        body = {"dag_run_id": run_id, "task_ids": [task_id], "dry_run": False, "only_failed": False,
+                "reset_dag_runs": True, "include_downstream": False}  # fmt: skip
+        self._request("POST", f"/dags/{_id(dag_id)}/clearTaskInstances", json=body)
+
     # --- Sign-offs ----------------------------------------------------------------------------------------
 
     def pending_sign_offs(self, dag_id: str | None = None, run_id: str | None = None) -> list[PendingSignOff]:

@@ -55,7 +55,7 @@ class Stack:
 
     A ``rehearsal`` may move the installation's day, takes free ports and trades safety against power cuts for speed.
     Without ``ports``, a stack takes the usual ones (see ``Ports.from_environment``). ``dags`` is Airflow's DAGs folder,
-    ``mail_server`` the module that takes the mails, ``added`` goes over the environment of every process but PostgreSQL.
+    ``mail_server`` the module that takes the mails. ``added`` is laid over the environment of what it starts.
     """
 
     def __init__(
@@ -230,9 +230,13 @@ class Stack:
             "API__INSTANCE_NAME": "Kế Hoạch Việt",
             "API_AUTH__JWT_SECRET": self._secret("jwt"),
             "API_AUTH__JWT_ISSUER": "engagement-pipeline",
+            "API_AUTH__JWT_LEEWAY": 660,  # seconds; a clock that steps back by ten minutes refuses no token
             "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.1,
             "SCHEDULER__MAX_DAGRUNS_PER_LOOP_TO_SCHEDULE": 50,
             "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 60,
+            # A task whose start was lost with a worker or an API server is queued again, however often that happens.
+            "SCHEDULER__TASK_QUEUED_TIMEOUT": 60,
+            "SCHEDULER__NUM_STUCK_IN_QUEUED_RETRIES": 1000,
             "WORKERS__MIN_HEARTBEAT_INTERVAL": 1,
             "DAG_PROCESSOR__PARSING_PROCESSES": 1,
             "DAG_PROCESSOR__REFRESH_INTERVAL": 10,
@@ -332,6 +336,15 @@ class Stack:
         self._launched[twin] = self._launched[name]
         self.restart(twin)
         return twin
+
+    def forget(self, name: str) -> None:
+        """Count a part no longer among those that should run."""
+        self._launched.pop(name, None)
+
+    @property
+    def launched(self) -> list[str]:
+        """The parts that were started and should run, PostgreSQL aside."""
+        return [name for name in self._launched if name != "preparation"]
 
     def pids(self) -> dict[str, int]:
         """Return the process ids of the parts that run now, by name."""

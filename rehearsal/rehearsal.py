@@ -86,7 +86,7 @@ class Rehearsal:
     """One or several scenarios on one installation. ``opened`` maps scenarios (by position) to engagement ids.
 
     ``register_form`` registers an intake form on a day and returns the engagement id; ``log_of`` returns the tail
-    of a task's log. Times are seconds.
+    of a task's log. Times are seconds; ``parking`` is how long a task rests before anybody answers it.
     """
 
     scenarios: list[Scenario]
@@ -101,6 +101,7 @@ class Rehearsal:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     patience: float = PATIENCE_SECONDS
+    parking: float = PARKING_SECONDS
     opened: dict[int, str] = field(default_factory=dict)
     visit: Callable[[str, Mapping[str, Any], Mapping[str, bytes]], bool] | None = None
     post: Callable[[EmailMessage], None] | None = None
@@ -243,12 +244,12 @@ class Rehearsal:
 
     def _just_parked(self, engagement_id: str) -> bool:
         now = self.clock()
-        return any(now - since < PARKING_SECONDS for (run_id, _, _), since in self._parked_since.items()
+        return any(now - since < self.parking for (run_id, _, _), since in self._parked_since.items()
                    if engagement_of(run_id) == engagement_id)  # fmt: skip
 
     def _sign_off(self) -> bool:
         now = self.clock()
-        ripe = {key for key in self._asking if now - self._parked_since[key] >= PARKING_SECONDS}
+        ripe = {key for key in self._asking if now - self._parked_since[key] >= self.parking}
         if not ripe:
             return False
         acted = False
