@@ -15,16 +15,20 @@ from datetime import datetime, timedelta, timezone
 from functools import partial
 
 import httpx
+from sqlalchemy import func, select
 
+from chaos.people import patiently
 from chaos.stand import Stand, until
-from include.mail.ledger import pause, resume
+from include.mail.ledger import pause, paused, resume
+from include.register.models import Document, Event, Mail
 from include.register.session import sessions
 from local.ports import HOST
 
 RECOVERY_SECONDS = 90.0
 AWAY_SECONDS = 6.0  # how long what can be taken away stays away
 TWIN_SECONDS = 25.0  # a second scheduler needs some to come up
-BREATH_SECONDS = (4.0, 9.0)  # between two faults: the engagements shall move on
+BREATH_SECONDS = (2.0, 45.0)  # at least and at most between two faults, in which the engagements shall move on
+STEPS = (2, 6)  # by how many rows of the register
 HEARTBEATS = {"scheduler": "scheduler", "triggerer": "triggerer", "dag-processor": "dag_processor"}
 
 
@@ -88,12 +92,25 @@ class Monkey:
                 faults = list(self.faults.items())
                 self._random.shuffle(faults)
                 for name, fault in faults:
-                    if self._over.wait(self._random.uniform(*BREATH_SECONDS)):
+                    self._breathe(self._random.randint(*STEPS))
+                    if self._over.is_set():
                         return
                     self.say(f"  ⚡ {name}")
                     self.happened.append(Happened(name, fault()))
         except BaseException as error:
             self.error = error
+
+    def _breathe(self, steps: int) -> None:
+        """Wait until the engagements have moved on by so many steps: a slow machine is not broken more often."""
+        least, most = BREATH_SECONDS
+        before = patiently(self._steps)
+        self._over.wait(least)
+        until(lambda: self._over.is_set() or self._steps() >= before + steps, seconds=most)
+
+    def _steps(self) -> int:
+        with sessions(self.stand.stack.register_url)() as session:
+            counts = (select(func.count()).select_from(table) for table in (Event, Mail, Document))
+            return sum(session.scalar(count) or 0 for count in counts)
 
     def _killed(self, name: str, *, family: bool = False) -> bool:
         since = datetime.now(timezone.utc)
@@ -134,7 +151,7 @@ class Monkey:
     def _storage_away(self) -> bool:
         with self.stand.storage_away():
             time.sleep(AWAY_SECONDS)
-        return True
+        return self._all_whole()
 
     def _mail_paused(self) -> bool:
         register = sessions(self.stand.stack.register_url)
@@ -143,7 +160,7 @@ class Monkey:
         time.sleep(AWAY_SECONDS)
         with register() as session:
             resume(session)
-        return True
+            return not paused(session)
 
     def _dag_broken(self) -> bool:
         with self.stand.broken_dag(), self.stand.api() as api:
