@@ -26,6 +26,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from include import clock
@@ -100,6 +101,11 @@ def in_time(subject: str, look: Callable[[], Iterable[Finding]], seconds: float 
     def run() -> None:
         try:
             found.extend(look())
+        except OperationalError as error:
+            # libpq repeats host, account and database, and no password.
+            said = str(error.orig).strip().splitlines()
+            found.append(Finding("refused", subject, said[-1] if said else "does not answer",
+                                 "see that it runs, its address is right and this account may use it"))  # fmt: skip
         except Exception as error:  # whatever it is, that part of the installation is not well
             # What it says may hold an address with a password.
             found.append(Finding("refused", subject, f"does not answer ({type(error).__name__})",

@@ -14,8 +14,8 @@ from local.audit import BASELINE, LOCK, SERVICES, audit_packages, secrets_in, tr
 # In two pieces, so that this file holds none.
 PLANTED = {
     "a cloud's key": 'key = "AKIA' + 'QYLPMN5HHHFPZAM2"',
-    "a private key": "-----BEGIN RSA PRIVATE" + " KEY-----",
-    "a password": 'smtp_password = "Hoa' + 'ng-hon-8421"',
+    "the head of a PEM file": "-----BEGIN RSA PRIVATE" + " KEY-----",
+    "what people choose": "smtp_pass" + "word = \"Hoang-hon-8421\"",
     "a URL with a password": "postgresql://register:c2f9" + "e71b04aa@db/register",
 }
 HOLE = {"id": "PYSEC-2019-217", "fix_versions": ["2.10.1"], "aliases": ["CVE-2019-10906"], "description": "…"}
