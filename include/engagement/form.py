@@ -21,7 +21,7 @@ from stdnum.vn import mst
 from include.engagement.errors import InvalidInput, Problem
 from include.engagement.figures import figure
 from include.engagement.process import INTAKE_ITEMS, LANGUAGES, Item, Text
-from include.engagement.text import cleaned, normalise, text_problem
+from include.engagement.text import cleaned, folded, normalise, text_problem
 from include.engagement.yaml_lines import load_with_lines
 
 Kind = Literal["text", "language", "email", "phone", "tax_code", "integer", "flag", "texts"]
@@ -72,7 +72,10 @@ MONITORING: dict[str, Field] = {
     "every_months": Field("add_ons.monitoring.every_months", "integer", required=True, least=1, most=24),
     "visits": Field("add_ons.monitoring.visits", "integer", required=True, least=1, most=60),
 }
+ENTRIES: dict[str, Field] = FIELDS | {field.path: field for field in MONITORING.values()}
 EMPTY_REQUIRED = Text("còn trống; mục này phải có", "is empty; it is needed")
+YES, NO = ("co", "x", "true", "yes", "dong y", "1"), ("khong", "false", "no", "0")
+LANGUAGE_NAMES = {"tieng viet": "vi", "vietnamese": "vi", "tieng anh": "en", "english": "en"}
 
 
 class _Refused(Exception):
@@ -192,7 +195,10 @@ def column_value(column: str, value: object) -> tuple[Any, Text | None]:
 
     Numbers may come as Vietnamese text (``1.450.000.000``). Raises KeyError for an unknown field.
     """
-    field = FIELDS[column]
+    return _column_value(FIELDS[column], value)
+
+
+def _column_value(field: Field, value: object) -> tuple[Any, Text | None]:
     if value is None or (isinstance(value, str) and not value.strip()):
         return None, EMPTY_REQUIRED
     if field.kind == "integer":
@@ -210,6 +216,27 @@ def column_value(column: str, value: object) -> tuple[Any, Text | None]:
     try:
         if field.kind == "integer" and value is None:
             raise _Refused("phải là số nguyên", "must be a whole number")
+        return _checked(field, value), None
+    except _Refused as refused:
+        return None, refused.reason
+
+
+def _entered(field: Field, value: object) -> tuple[Any, Text | None]:
+    """Check what a person entered: text as it is typed, or a cell's number. Empty: as in a form that leaves it out."""
+    if value is None or (isinstance(value, str) and not cleaned(value)):
+        value = None
+    elif field.kind == "flag" and not isinstance(value, bool):
+        word = folded(str(value))
+        if word not in (*YES, *NO):
+            return None, Text("phải là “có” hoặc “không”", "must be “có” (yes) or “không” (no)")
+        value = word in YES
+    elif field.kind == "texts":
+        value = [" ".join(part.split()) for part in re.split(r"[\n;]", cleaned(str(value)))]
+    elif field.kind == "language":
+        value = LANGUAGE_NAMES.get(folded(str(value)), str(value).strip())
+    elif field.kind != "flag":
+        return _column_value(field, value)
+    try:
         return _checked(field, value), None
     except _Refused as refused:
         return None, refused.reason
@@ -310,6 +337,25 @@ def check_form(data: object, *, line_of: Callable[[str], int] = lambda path: 0) 
     if problems:
         raise InvalidInput(sorted(problems, key=lambda problem: problem.line))
     return form
+
+
+def entered_form(entries: Mapping[str, object]) -> tuple[dict[str, Any], dict[str, Text]]:
+    """Return the form that was entered on a page or in a row of a sheet, and why each field that does not fit does not.
+
+    ``entries`` are by the paths of ``ENTRIES``: text as it was typed (a list with a line or semicolon between its
+    parts, numbers as Vietnamese write them), or a cell's number. The form is whole only where nothing is refused.
+    """
+    form: dict[str, Any] = {}
+    refused: dict[str, Text] = {}
+    monitored = any(str(entries.get(field.path) or "").strip() for field in MONITORING.values())
+    for field in (*FIELDS.values(), *(MONITORING.values() if monitored else ())):
+        value, reason = _entered(field, entries.get(field.path))
+        if reason is not None:
+            refused[field.path] = reason
+        else:
+            _put(form, field.path, value)
+    form.setdefault("add_ons", {})
+    return form, refused
 
 
 def read_form(text: str) -> dict[str, Any]:

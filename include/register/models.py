@@ -343,3 +343,32 @@ class UndeliverableAddress(Base):
     since: Mapped[date]
     diagnostic: Mapped[str]  # what the relay said
     incoming_id: Mapped[int] = mapped_column(ForeignKey("incoming_mail.id"))
+
+
+class Draft(Base):
+    """An intake form that staff fill in, and what became of it: once ``engagement_id`` is set it is registered.
+
+    ``nonce`` is the form's own (of a page, or of what a sheet's row says): sent twice it is one engagement. ``entries``
+    are what was typed, by the paths of ``form.ENTRIES``; emptied at registration.
+    """
+
+    __tablename__ = "draft"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    nonce: Mapped[str] = mapped_column(unique=True)
+    entries: Mapped[dict[str, Any]]
+    saved_by: Mapped[str]
+    saved_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    engagement_id: Mapped[str | None] = mapped_column(ForeignKey("engagement.id"), unique=True)
+
+
+class IntakeSheet(Base):
+    """A sheet of many intake forms as it was read: ``rows`` are its row numbers and entries. The file is not kept."""
+
+    __tablename__ = "intake_sheet"
+
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    rows: Mapped[list[Any]]
+    read_by: Mapped[str]
+    read_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -17,17 +17,20 @@ from airflow.api_fastapi.core_api.security import get_user
 from airflow.configuration import conf
 from fastapi import Depends, HTTPException, Request
 from itsdangerous import BadData, URLSafeTimedSerializer
+from starlette.datastructures import FormData
 
 DAG_ID = "engagement"
 SAFE = ("GET", "HEAD")
 FORM_SECONDS = 12 * 3600
+LARGEST_FORM = 12 << 20  # bytes, a file included
 
 
 @dataclass(frozen=True)
 class Person:
-    """Who is signed in: ``name`` goes into the record of what they do."""
+    """Who is signed in: ``name`` goes into the record of what they do, ``login`` is the id that Airflow has."""
 
     name: str
+    login: str
     may_act: bool
     form_token: str
 
@@ -44,13 +47,30 @@ async def admitted(request: Request, user: Annotated[BaseUser, Depends(get_user)
         if not may_act:
             raise HTTPException(403, "acting")
         _check_origin(request)
+        _check_size(request)
         _check_form_token(str((await request.form()).get("form_token", "")), name)
-    person = Person(name, may_act, _signer().dumps(name))
+    person = Person(name, str(user.get_id()), may_act, _signer().dumps(name))
     request.state.person = person
     return person
 
 
 Signed = Annotated[Person, Depends(admitted)]
+
+
+async def acting(person: Signed) -> Person:
+    """Return the person of a page that only helps to act. Raises HTTPException 403."""
+    if not person.may_act:
+        raise HTTPException(403, "acting")
+    return person
+
+
+async def posted(request: Request, person: Signed) -> FormData:
+    """Return the form that was sent. Nothing of it is read before it is known who sent it."""
+    return await request.form()
+
+
+Acting = Annotated[Person, Depends(acting)]
+Posted = Annotated[FormData, Depends(posted)]
 
 
 def _check_origin(request: Request) -> None:
@@ -59,6 +79,12 @@ def _check_origin(request: Request) -> None:
     foreign = site is not None and site != "same-origin"
     if foreign or (origin and urlsplit(origin).netloc != request.headers.get("host", "")):
         raise HTTPException(403, "another site")
+
+
+def _check_size(request: Request) -> None:
+    size = request.headers.get("content-length", "")
+    if not size.isdecimal() or int(size) > LARGEST_FORM:
+        raise HTTPException(413, "too large")
 
 
 def _check_form_token(token: str, name: str) -> None:

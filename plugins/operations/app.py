@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from include.casework.inbox_drop import InboxBusy
 from include.engagement.errors import EngagementError, UnknownEngagement
 from include.storage import StorageError
-from plugins.operations import engagement, overview, waiting
+from plugins.operations import engagement, intake, overview, waiting
 from plugins.operations.access import admitted
 from plugins.operations.page import shown
 
@@ -37,6 +37,7 @@ _WHY = {
     "another site": ("Yêu cầu đến từ một trang khác nên không được thực hiện.",
                      "The request came from another site and was not carried out."),
     "form": ("Biểu mẫu đã hết hạn: xin mở lại trang và gửi lại.", "The form is too old: open the page again."),
+    "too large": ("Tệp hoặc biểu mẫu quá lớn (nhiều nhất 12 MB).", "The file or form is too large (12 MB at most)."),
     "not there": ("Không có trang này.", "There is no such page."),
     "broken": ("Có lỗi; quản trị viên xem nhật ký của máy chủ.", "Something went wrong; the server's log says what."),
     "register": ("Sổ đăng ký hiện không trả lời. Không có gì bị mất; xin thử lại sau ít phút.",
@@ -56,6 +57,7 @@ def create_app() -> FastAPI:
     app.include_router(overview.router)
     app.include_router(waiting.router)
     app.include_router(engagement.router)
+    app.include_router(intake.router)
 
     @app.middleware("http")
     async def headed(request: Request, call_next: Any) -> Response:

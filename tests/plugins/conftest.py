@@ -27,6 +27,9 @@ class Login:
     def get_name(self) -> str:
         return self.name
 
+    def get_id(self) -> str:
+        return self.name
+
     def is_authorized_dag(self, *, method: str, details: Any, user: Any) -> bool:
         assert details.id == "engagement"
         return self.role == "user" or (self.role == "viewer" and method == "GET")

@@ -16,11 +16,12 @@ from axe_playwright_python.sync_playwright import Axe
 from fastapi import FastAPI
 from playwright.sync_api import sync_playwright
 
+from include.casework.drafts import save_draft
 from include.casework.mailbox import read_mailbox
 from include.screening.content import EICAR
 from local.ports import HOST, Ports
 from tests.casework.test_mailbox import Box, bounce, sent, written
-from tests.firm import PDF
+from tests.firm import FORM, PDF
 from tests.plugins.conftest import Staff
 
 CHROMIUM = shutil.which("chromium")
@@ -61,8 +62,10 @@ def busy(staff: Staff) -> Staff:
 
 @pytest.mark.browser
 def test_no_page_has_a_barrier_and_none_scrolls_sideways(busy: Staff, served: str) -> None:
-    pages = {"board": "/", "waiting": "/waiting", "incoming": "/incoming/2", "engagement": f"/e/{busy.firm.engagement}",
-             "mail": f"/e/{busy.firm.engagement}/mails/1", "failure": "/e/none"}  # fmt: skip
+    save_draft(busy.firm.office(), "nháp", {"client.name": "Hộ kinh doanh Gốm Chu Đậu"}, by="thu-ha")
+    pages = {"new": "/new", "board": "/", "waiting": "/waiting", "incoming": "/incoming/2",
+             "engagement": f"/e/{busy.firm.engagement}",
+             "mail": f"/e/{busy.firm.engagement}/mails/1", "failure": "/e/none", "reports": "/reports"}  # fmt: skip
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         for device, (width, height) in WIDTHS.items():
@@ -76,9 +79,7 @@ def test_no_page_has_a_barrier_and_none_scrolls_sideways(busy: Staff, served: st
                 found: Any = Axe().run(page, options=RULES)
                 assert found.violations_count == 0, f"{name}: {found.generate_report()}"
                 assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-                if folder := os.environ.get("PAGES_PICTURES"):
-                    Path(folder).mkdir(parents=True, exist_ok=True)
-                    page.screenshot(path=Path(folder) / f"{name}-{device}.png", full_page=True)
+                picture(page, f"{name}-{device}")
             assert failed == []
         browser.close()
 
@@ -96,3 +97,47 @@ def test_a_mail_is_filed_by_keyboard_without_scripts(busy: Staff, served: str) -
         page.get_by_role("status").wait_for()
         assert "Đã đưa thư vào hồ sơ" in page.get_by_role("status").inner_text()
         browser.close()
+
+
+@pytest.mark.browser
+def test_a_form_with_mistakes_puts_the_focus_on_what_is_to_mend_and_each_link_leads_to_its_field(
+    busy: Staff, served: str
+) -> None:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        for device, (width, height) in WIDTHS.items():
+            context = browser.new_context(viewport={"width": width, "height": height}, locale="vi-VN", bypass_csp=True)
+            page = context.new_page()
+            page.goto(f"{served}/new")
+            page.get_by_label("Tên công ty").fill("Hợp tác xã Chè Tân Cương")
+            page.get_by_label("Mã số thuế").fill("6001234563")
+            page.get_by_role("button", name="Mở hồ sơ").press("Enter")
+            page.get_by_role("alert").wait_for()
+            assert page.evaluate("document.activeElement.id") == "problems"
+            found: Any = Axe().run(page, options=RULES)
+            assert found.violations_count == 0, found.generate_report()
+            picture(page, f"new-refused-{device}")
+            page.get_by_role("alert").get_by_role("link", name="Mã số thuế").press("Enter")
+            assert page.evaluate("document.activeElement.name") == "client.tax_code"
+            page.keyboard.press("Control+A")
+            page.keyboard.type(FORM["client"]["tax_code"])
+            page.get_by_label("Họ tên người liên hệ").fill("Lý Thị Chè")
+            page.get_by_label("Email người liên hệ").fill("che@tancuong.example")
+            page.get_by_role("button", name="Mở hồ sơ").press("Enter")
+            page.get_by_role("alert").get_by_text(busy.firm.engagement).wait_for()
+            found = Axe().run(page, options=RULES)
+            assert found.violations_count == 0, found.generate_report()
+            picture(page, f"new-known-{device}")
+        page.get_by_role("checkbox", name="vẫn mở thêm").check()
+        page.get_by_role("alert").get_by_role("button", name="Mở hồ sơ").click()
+        page.get_by_role("status").wait_for()
+        assert "Hợp tác xã Chè Tân Cương" in page.get_by_role("heading", level=1).inner_text()
+        picture(page, "new-opened")
+        browser.close()
+
+
+def picture(page: Any, name: str) -> None:
+    """Keep a picture of the page where PAGES_PICTURES names a folder."""
+    if folder := os.environ.get("PAGES_PICTURES"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
