@@ -18,6 +18,7 @@ import pytest
 import yaml
 from sqlalchemy import create_engine, text
 
+from include.production import airflow_findings, engagement_findings
 from include.register.session import migrate
 from include.settings import ROOT, load_settings
 from local.postgres import Postgres, _programs
@@ -135,6 +136,28 @@ def test_the_settings_suffice_and_are_those_of_production(monkeypatch: pytest.Mo
             assert settings.storage_url == "file:///var/lib/engagement", name
             assert settings.portal_url == SET_BY_PEOPLE["ENGAGEMENT_PORTAL_PUBLIC_URL"], name
         assert "ENGAGEMENT_REHEARSAL" not in row["environment"], name
+
+
+def test_with_what_people_must_set_production_starts_and_without_https_it_does_not() -> None:
+    given = {
+        "AIRFLOW__CORE__AUTH_MANAGER": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
+        "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(hashlib.sha256(b"fernet").digest()).decode(),
+        "AIRFLOW__API__BASE_URL": "https://airflow.example",
+        "ENGAGEMENT_PORTAL_PUBLIC_URL": SET_BY_PEOPLE["ENGAGEMENT_PORTAL_PUBLIC_URL"],
+    }
+
+    def value(found: re.Match[str]) -> str:
+        random = hashlib.sha256(found["name"].encode()).hexdigest()
+        return given.get(found["name"], random if found["rest"].startswith(":?") else found["rest"][2:])
+
+    for name, row in OURS.items():
+        env = {key: INTERPOLATION.sub(value, text) for key, text in row["environment"].items() if text}
+        judged = engagement_findings(env) + (airflow_findings(env) if name != "portal" else [])
+        assert [str(each) for each in judged if each.level != "ok"] == [], name
+        url = "ENGAGEMENT_PORTAL_PUBLIC_URL" if name == "portal" else "AIRFLOW__API__BASE_URL"
+        plain = env | {url: env[url].replace("https", "http")}
+        judged = engagement_findings(plain) + (airflow_findings(plain) if name != "portal" else [])
+        assert [each.subject for each in judged if each.level != "ok"] == [url], name
 
 
 def test_airflow_schedules_as_in_the_local_stack() -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import re
 
 import pytest
 
 from include.settings import ROOT
+from tests.named_tests import is_there, named_tests
 
 TEXT = (ROOT / "docs" / "promises.md").read_text(encoding="utf-8")
 PROMISES = re.split(r"(?m)^## ", TEXT)[1:]
-NAMED = re.findall(r"(?m)^- (tests/\S+\.py)::(test_\w+)$", TEXT)
+NAMED = named_tests(TEXT)
 
 
 def test_there_are_eight_promises_each_with_its_proof() -> None:
@@ -26,5 +26,4 @@ def test_every_line_of_a_list_names_a_test() -> None:
 
 @pytest.mark.parametrize(("path", "name"), NAMED)
 def test_the_test_that_proves_it_is_there(path: str, name: str) -> None:
-    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-    assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert is_there(path, name)

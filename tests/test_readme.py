@@ -13,7 +13,7 @@ from include.engagement.form import missing_items, read_form
 from include.settings import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md")]
+PAGES = [ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG", "SECURITY", "docs/architecture")]
 MADE_BY_USE = ("data/", "inbox/", "engagements/", "received/")
 MADE_BY_THE_EXAMPLES = ("templates/documents/confidentiality_pledge.vi.docx", "include/casework/presentation.py")
 TARGETS = set(re.findall(r"(?m)^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8")))
