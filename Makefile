@@ -9,7 +9,7 @@ LOCK := pip compile --universal --generate-hashes --python-version 3.10
 
 export PYTHONPATH := $(CURDIR)
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up open end rehearse doctor templates preview gallery test histories bench bench-documents lint audit lock clean
+.PHONY: help setup setup-dev demo up open end verify chaos rehearse doctor templates preview gallery test histories bench bench-documents lint audit lock clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,12 @@ open: setup ## registers an intake form with "make up" and starts its engagement
 end: setup ## ends an engagement of "make up" by hand: ID=KHV-2026-0042 REASON="…"
 	@test -n "$(ID)" -a -n "$(REASON)" || { echo 'Which, and why? make end ID=KHV-2026-0042 REASON="…"' >&2; exit 2; }
 	@$(RUN) local.end "$(ID)" --reason "$(REASON)"
+
+verify: setup ## compares every stored file with the register
+	@$(RUN) local.verify
+
+chaos: setup-dev ## breaks an installation while scenarios are played and judges what came of it: SEED=… OUT=folder ARGS=--quick
+	@$(RUN) chaos --out "$(OUT)" $(if $(SEED),--seed $(SEED)) $(ARGS) $(SCENARIOS)
 
 rehearse: setup ## plays scenarios on a fresh installation, checks how they end: SCENARIO=… OUT=folder
 	@$(RUN) rehearsal run --out "$(OUT)" $(SCENARIO)

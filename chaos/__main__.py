@@ -16,6 +16,7 @@ import smtplib
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date
 from email.message import EmailMessage
@@ -39,7 +40,7 @@ from include.register.session import sessions
 from include.settings import load_settings
 from local.airflow_api import ApiError
 from local.ports import HOST
-from local.stack import StackError
+from local.stack import ROOT, StackError
 from rehearsal.__main__ import DAGS, log_reader, read_mailbox
 from rehearsal.letters import Mailbox
 from rehearsal.players import RehearsalFailed
@@ -56,6 +57,7 @@ WHOLE = ("coffee-roastery", "furniture-workshop", "everything-goes-wrong", "refu
 QUICK_CLEARS = 8
 WHOLE_ROUNDS = 4
 DRAIN_SECONDS = 180.0
+HISTORIES = ROOT / "tests" / "histories"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -153,8 +155,9 @@ def _break(
                 until(lambda: desk.open_mails() == 0, seconds=DRAIN_SECONDS)
         with sessions(settings.register_url)() as session:
             letters = mailbox.letters()
-            verdict = judge(session, letters=letters, storage=stack.storage, given=staff.given, handed_in=handed_in)
             played = [(scenarios[number], engagement_id) for number, engagement_id in rehearsal.opened.items()]
+            verdict = judge(session, letters=letters, storage=stack.storage, given=staff.given, handed_in=handed_in,
+                            undisturbed={} if broken else _undisturbed(played))  # fmt: skip
             results = write_results(session, played, storage=stack.storage, letters=letters, calendar=calendar,
                                     out=data / "result")  # fmt: skip
         verdict.findings += [*broken, *unmet(results)]
@@ -162,6 +165,17 @@ def _break(
         happened += _inside(stand.chaos, not broken)
         happened += [Happened(f"sign-off answered: {way}", bool(ended)) for way in staff.ways if way != "plainly"]
         return verdict, happened
+
+
+def _undisturbed(played: list[tuple[Scenario, str]]) -> dict[str, Counter[tuple[str, str]]]:
+    """Return which mails of an engagement its recorded history has, where there is one."""
+    found = {}
+    for scenario, engagement_id in played:
+        file = HISTORIES / f"{scenario.name}.json"
+        if file.exists():
+            mails = json.loads(file.read_text(encoding="utf-8"))["decided"]["mails"]
+            found[engagement_id] = Counter((each["day"], each["mail"]) for each in mails if each["mail"] != "digest")
+    return found
 
 
 def _inside(folder: Path, ended: bool) -> list[Happened]:

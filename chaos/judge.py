@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any, Protocol
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from include.casework.verification import deviations
 from include.engagement import process
 from include.mail.ledger import STOPPED, WAITING
 from include.register.models import (
@@ -26,9 +26,11 @@ from include.register.models import (
     SignOff,
     StagePeriod,
 )
+from include.storage.local import LocalStorage
 
-KEPT_BESIDE = ("facts/", "received/")  # below an engagement's folder; what documents were made from, and received files
 NEVER_DUE = ("cancelled", "dry_run")
+INCIDENTS = frozenset({"already_decided", "answer_refused", "mail_stopped", "mail_waits", "new_link"})
+"""Mails that tell of what went wrong on the way: an undisturbed engagement has none."""
 
 
 class Received(Protocol):
@@ -75,10 +77,16 @@ def judge(
     storage: Path,
     given: Collection[Answer],
     handed_in: Collection[str],
+    undisturbed: Mapping[str, Counter[tuple[str, str]]],
 ) -> Verdict:
-    """Compare everything. ``handed_in`` are the SHA-256 of files that somebody was told have arrived."""
+    """Compare everything.
+
+    ``handed_in`` are the SHA-256 of files that somebody was told have arrived; ``undisturbed`` the mails, by day (ISO)
+    and template, of an engagement when nothing breaks.
+    """
     verdict = Verdict()
     _mails(session, Counter(letter.message_id for letter in letters), verdict)
+    _reasons(session, undisturbed, verdict)
     _decisions(session, given, verdict)
     _files(session, storage, handed_in, verdict)
     _numbers(session, verdict)
@@ -109,6 +117,22 @@ def _mails(session: Session, received: Counter[str], verdict: Verdict) -> None:
             verdict.findings.append(f"{engagement_id}: {template} of {day} stands {number} times for one recipient")
 
 
+def _reasons(session: Session, undisturbed: Mapping[str, Counter[tuple[str, str]]], verdict: Verdict) -> None:
+    for engagement_id, wanted in undisturbed.items():
+        rows = session.execute(
+            select(Mail.day, Mail.template).where(
+                Mail.engagement_id == engagement_id, Mail.template.not_in(INCIDENTS), Mail.state.not_in(NEVER_DUE)
+            )
+        )
+        got = Counter((day.isoformat(), template) for day, template in rows)
+        for (day, template), number in (wanted - got).items():
+            verdict.mails_lost += number
+            verdict.findings.append(f"{engagement_id}: {template} of {day} was never due, undisturbed it is")
+        for (day, template), number in (got - wanted).items():
+            verdict.mails_doubled += number
+            verdict.findings.append(f"{engagement_id}: {template} of {day} is one too many")
+
+
 def _decisions(session: Session, given: Collection[Answer], verdict: Verdict) -> None:
     decided = select(SignOff).where(SignOff.decision.is_not(None)).order_by(SignOff.round, SignOff.attempt)
     kept: dict[tuple[str, str, str], list[tuple[str, str]]] = defaultdict(list)
@@ -135,21 +159,12 @@ def _decisions(session: Session, given: Collection[Answer], verdict: Verdict) ->
 def _files(session: Session, storage: Path, handed_in: Collection[str], verdict: Verdict) -> None:
     documents = session.scalars(select(Document)).all()
     verdict.documents = len(documents)
-    known = {row.path for row in documents} | {path for path in session.scalars(select(Mail.path)) if path}
-    for row in documents:
-        file = storage / row.path
-        if not file.is_file():
-            verdict.findings.append(f"{row.path} is registered and not there")
-        elif hashlib.sha256(file.read_bytes()).hexdigest() != row.sha256:
-            verdict.findings.append(f"{row.path} is not what was registered")
+    words = {"gone": "is registered and not there", "changed": "is not what was registered",
+             "unknown": "is in the storage and not registered"}  # fmt: skip
+    verdict.findings += [f"{path} {words[why]}" for path, why in deviations(session, LocalStorage(storage))]
     made = [(row.engagement_id, row.key, row.occasion) for row in documents if row.direction == "made"]
     verdict.findings += [f"{key} was made {number} times on {occasion}: {engagement_id}"
                          for (engagement_id, key, occasion), number in Counter(made).items() if number > 1]  # fmt: skip
-    for file in sorted((storage / "engagements").rglob("*")):
-        path = file.relative_to(storage).as_posix()
-        below = path.split("/", 2)[2] if path.count("/") >= 2 else path
-        if file.is_file() and path not in known and not below.startswith(KEPT_BESIDE):
-            verdict.findings.append(f"{path} is in the storage and not registered")
     received = {row.sha256 for row in documents if row.direction == "received"}
     verdict.files_handed_in = len(set(handed_in))
     for digest in set(handed_in) - received:

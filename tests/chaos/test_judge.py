@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,12 +47,16 @@ def played(firm: Firm) -> Firm:
     return firm
 
 
-def judged(firm: Firm, *, letters: list[str] | None = None, said: list[Said] | None = None) -> Verdict:
+def judged(
+    firm: Firm, *, letters: list[str] | None = None, said: list[Said] | None = None,
+    undisturbed: list[tuple[str, str]] | None = None,
+) -> Verdict:  # fmt: skip
     if letters is None:
         letters = [str(mail["Message-ID"]) for mail in firm.outbox.read()]
     with firm.office().sessions() as session:
         return judge(session, letters=[Letter(each) for each in letters], storage=storage(firm),
-                     given=decided(session) if said is None else said, handed_in=HANDED_IN)  # fmt: skip
+                     given=decided(session) if said is None else said, handed_in=HANDED_IN,
+                     undisturbed={} if undisturbed is None else {firm.engagement: Counter(undisturbed)})  # fmt: skip
 
 
 def storage(firm: Firm) -> Path:
@@ -98,6 +103,23 @@ def test_the_same_reason_under_two_keys_is_doubled(played: Firm) -> None:
         session.commit()
     letters = [str(mail["Message-ID"]) for mail in played.outbox.read()]
     assert judged(played, letters=[*letters, "<another@firm.example>"]).mails_doubled == 1
+
+
+def mails_of(firm: Firm) -> list[tuple[str, str]]:
+    with firm.office().sessions() as session:
+        return [(day.isoformat(), template) for day, template in session.execute(select(Mail.day, Mail.template))]
+
+
+def test_the_mails_of_an_undisturbed_engagement_are_in_order(played: Firm) -> None:
+    assert judged(played, undisturbed=mails_of(played)).findings == []
+
+
+def test_a_mail_that_only_the_undisturbed_engagement_has_is_lost(played: Firm) -> None:
+    assert judged(played, undisturbed=[*mails_of(played), ("2026-12-01", "quote")]).mails_lost == 1
+
+
+def test_a_mail_that_the_undisturbed_engagement_has_not_is_doubled(played: Firm) -> None:
+    assert judged(played, undisturbed=mails_of(played)[1:]).mails_doubled == 1
 
 
 def test_an_answer_that_was_taken_and_is_not_kept_is_lost(played: Firm) -> None:
