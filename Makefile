@@ -42,7 +42,7 @@ verify: setup ## compares every stored file with the register
 	@$(RUN) local.verify
 
 chaos: setup-dev ## breaks an installation while scenarios are played and judges what came of it: SEED=… OUT=folder ARGS=--quick
-	@$(RUN) chaos --out "$(OUT)" $(if $(SEED),--seed $(SEED)) $(ARGS) $(SCENARIOS)
+	@$(RUN) chaos --out "$(if $(filter command line,$(origin OUT)),$(OUT),data/chaos)" $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 rehearse: setup ## plays scenarios on a fresh installation, checks how they end: SCENARIO=… OUT=folder
 	@$(RUN) rehearsal run --out "$(OUT)" $(SCENARIO)

@@ -27,12 +27,24 @@ MOODS = {
     "taken, answer hangs": 2,
 }
 """How many mails of a hundred are met so."""
+REFUSED_RECIPIENT = 12
+"""How many recipients of a hundred are refused once; the others of the same occasion get theirs."""
 HANG_SECONDS = 12.0
 FIRM_TAG = "+"  # replies of clients go to hoso+<request>@…; nobody sends those again
 
 
 class MoodyReceiver(Receiver):
     """Takes a mail as the catcher does, or as its mood is."""
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, rcpt_options: list[str]
+    ) -> str:
+        """Refuse a recipient for good, or take it."""
+        refused = FIRM_TAG not in address and _draw(address) < REFUSED_RECIPIENT
+        if refused and _strikes(address, "recipient refused (5xx)"):
+            return "550 5.1.1 No such user"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         """Meet a mail."""
@@ -56,24 +68,30 @@ class MoodyReceiver(Receiver):
         message_id = str(head["Message-ID"] or "").strip()
         if not message_id or any(FIRM_TAG in each for each in recipients):
             return None
-        place = f"{os.environ[SEED]}|{recipients}|{head['Subject']}"
-        draw = int.from_bytes(hashlib.sha256(place.encode()).digest()[:6], "big") / 2**48 * 100
+        draw = _draw(f"{recipients}|{head['Subject']}")
         for mood, share in MOODS.items():
             if draw < share:
-                return mood if self._strikes(message_id, mood) else None
+                return mood if _strikes(message_id, mood) else None
             draw -= share
         return None
 
-    def _strikes(self, message_id: str, mood: str) -> bool:
-        folder = Path(os.environ[FOLDER]) / "moods"
-        folder.mkdir(exist_ok=True)
-        try:
-            (folder / hashlib.sha256(message_id.encode()).hexdigest()[:32]).open("x").close()
-        except FileExistsError:
-            return False
-        with (folder.parent / "moods.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"mood": mood, "message_id": message_id}) + "\n")
-        return True
+
+def _draw(place: str) -> float:
+    """Return a number from 0 to 100 that the seed draws for a place."""
+    return int.from_bytes(hashlib.sha256(f"{os.environ[SEED]}|{place}".encode()).digest()[:6], "big") / 2**48 * 100
+
+
+def _strikes(what: str, mood: str) -> bool:
+    """Say whether a mood strikes for the first time, and write down that it did."""
+    folder = Path(os.environ[FOLDER]) / "moods"
+    folder.mkdir(exist_ok=True)
+    try:
+        (folder / hashlib.sha256(what.encode()).hexdigest()[:32]).open("x").close()
+    except FileExistsError:
+        return False
+    with (folder.parent / "moods.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"mood": mood}) + "\n")
+    return True
 
 
 if __name__ == "__main__":
