@@ -332,11 +332,16 @@ def page(
 
 
 def save(workbook: Workbook, key: str, *, language: Language, facts: Mapping[str, Any]) -> bytes:
-    """Return the workbook's bytes with its properties set; nothing in them depends on the clock."""
+    """Return a document's bytes with its properties set; nothing in them depends on the clock."""
+    return save_titled(workbook, process.DOCUMENTS[key].title.in_(language), language=language, facts=facts)
+
+
+def save_titled(workbook: Workbook, title: str, *, language: Language, facts: Mapping[str, Any]) -> bytes:
+    """Return the bytes of a workbook that is no document of an engagement, as ``save`` does."""
     made = day(facts.get("day")) or date(2000, 1, 1)
     moment = datetime.combine(made, time())
     properties = workbook.properties
-    properties.title = clean(process.DOCUMENTS[key].title.in_(language))
+    properties.title = clean(title)
     properties.subject = clean(at(facts, "engagement.id") or "")
     properties.creator = properties.lastModifiedBy = clean(at(facts, "firm.name") or "")
     properties.language = language
