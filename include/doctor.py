@@ -21,6 +21,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -33,7 +34,8 @@ from include import clock
 from include.documents.libreoffice import LibreOffice, find_libreoffice
 from include.mail.connections import imap_server_of, relay_of
 from include.mail.imap import ImapServer
-from include.mail.transport import Relay, TransientMailError, record_from
+from include.mail.record import addresses, record_at
+from include.mail.transport import Relay, TransientMailError
 from include.production import (
     AIRFLOW_SETTINGS,
     DATABASE,
@@ -69,6 +71,7 @@ PLUGINS, DAGS = "AIRFLOW__CORE__PLUGINS_FOLDER", "AIRFLOW__CORE__DAGS_FOLDER"
 EXECUTOR, EXAMPLES = "AIRFLOW__CORE__EXECUTOR", "AIRFLOW__CORE__LOAD_EXAMPLES"
 RUNS, ZONE = "AIRFLOW__CORE__MAX_ACTIVE_RUNS_PER_DAG", "AIRFLOW__CORE__DEFAULT_TIMEZONE"
 PAUSED = "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION"
+RECORD = "ENGAGEMENT_MAIL_RECORD"
 READ = (*AIRFLOW_SETTINGS, PLUGINS, DAGS, EXECUTOR, EXAMPLES, RUNS, ZONE, PAUSED)
 
 
@@ -89,6 +92,8 @@ def examine(env: Environment, *, portal: bool) -> Iterator[Finding]:
         yield from in_time("Airflow's database", lambda: airflow_database_findings(env))
         yield from in_time("Mail relay", lambda: relay_findings(env))
         yield from in_time("Reply mailbox", lambda: mailbox_findings(env))
+        for address in addresses(env.get(RECORD)):
+            yield from in_time(RECORD, partial(record_findings, env, address))
     yield from in_time("Register", lambda: register_findings(read_register(env.get(REGISTER, "")), portal=portal))
     yield from in_time("Storage", lambda: storage_findings(env, portal=portal))
 
@@ -218,16 +223,9 @@ def mail_findings(env: Environment) -> Iterator[Finding]:
     """Judge how mail is kept from being sent twice or not at all."""
     if env.get("ENGAGEMENT_MAIL_DRY_RUN", "") == "1":
         yield Finding("warning", "ENGAGEMENT_MAIL_DRY_RUN", "no mail is sent, now or later", "remove it")
-    try:
-        record = record_from(env.get("ENGAGEMENT_MAIL_RECORD"))
-    except ValueError:
-        yield Finding("refused", "ENGAGEMENT_MAIL_RECORD", "is no address of a record", "see include/mail/transport.py")
-        return
-    if record is None:
-        yield Finding("warning", "ENGAGEMENT_MAIL_RECORD", "is not set: of each mail whose answer is lost, a person "
-                      "must find out whether it went", "name where the relay keeps what it took")  # fmt: skip
-    else:
-        yield Finding("ok", "ENGAGEMENT_MAIL_RECORD", "is set")
+    if not addresses(env.get(RECORD)):
+        yield Finding("warning", RECORD, "is not set: of each mail whose answer is lost, a person must find out "
+                      "whether it went", "name where to look it up; see .env.example")  # fmt: skip
 
 
 # --- this machine ---------------------------------------------------------------------------------------

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from include.engagement.errors import EngagementError
+from include.mail.message import checked_address
 from include.production import SHORTEST_KEY, keys_in
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,7 +23,8 @@ class Settings:
     """Machinery of one installation.
 
     ``storage_url`` is ``file:///folder`` or ``s3://bucket/prefix``; ``register_url`` an SQLAlchemy URL.
-    ``mail_record`` is where the firm can look up which mails its relay took (see ``include.mail.transport``).
+    ``mail_record`` lists where the firm can look up which mails its relay took (see ``include.mail.record``);
+    ``mail_archive`` is an address that gets a copy of every mail, empty: there is none.
     ``production`` installations refuse a rehearsal's calendar. ``portal_url`` is where clients reach the portal (None:
     there is none, and no mail links to it); ``portal_keys`` sign its links, newest first. ``authserv_id`` is the name
     under which the firm's own mail host writes what it found about a sender (RFC 8601); empty: it writes nothing.
@@ -43,6 +46,7 @@ class Settings:
     reply_folder: Path | None = None
     authserv_id: str = ""
     mail_dry_run: bool = False
+    mail_archive: str = ""
 
     @property
     def firm(self) -> dict[str, Any]:
@@ -59,7 +63,7 @@ def _read_firm(path: Path) -> dict[str, Any]:
 def load_settings() -> Settings:
     """Read the settings from ``ENGAGEMENT_*``.
 
-    KeyError names a variable that must be set, ValueError says what is wrong with the portal's.
+    KeyError names a variable that must be set, ValueError says what is wrong with one.
     """
     env = os.environ
     portal_url, portal_keys = _portal(
@@ -80,7 +84,15 @@ def load_settings() -> Settings:
         imap_conn_id=env.get("ENGAGEMENT_IMAP_CONN_ID", "imap_default"),
         authserv_id=env.get("ENGAGEMENT_AUTHSERV_ID", ""),
         mail_dry_run=env.get("ENGAGEMENT_MAIL_DRY_RUN", "") == "1",
+        mail_archive=_archive(env.get("ENGAGEMENT_MAIL_ARCHIVE", "").strip()),
     )
+
+
+def _archive(address: str) -> str:
+    try:
+        return checked_address(address) if address else ""
+    except EngagementError as error:
+        raise ValueError(f"ENGAGEMENT_MAIL_ARCHIVE must be one address, such as luutru@firm.example: {error}") from None
 
 
 def _portal(url: str, listed: str) -> tuple[str | None, tuple[str, ...]]:

@@ -43,7 +43,7 @@ class ConnectionTransport:
     def _relay(self) -> Relay:
         from include.mail.connections import relay_of
 
-        return relay_of(connection(self.conn_id))
+        return relay_of(connection(self.settings.smtp_conn_id), archive=self.settings.mail_archive)
 
 
 def connection(conn_id: str) -> Connection:

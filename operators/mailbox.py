@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException, AirflowSkipException
 
-from operators.case import connection, open_office
+from operators.case import imap_server, open_office
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from include.mail.imap import ImapServer, ReplyMailbox
+    from include.mail.imap import ReplyMailbox
     from include.settings import Settings
 
 

@@ -141,7 +141,8 @@ def _settle(office: Office, row_id: int, authserv_id: str) -> str:
         if row.state == "filing" and row.engagement_id and row.request_key:
             verdict = Verdict("filing", "", row.engagement_id, row.request_key)  # decided by the run that died
         else:
-            verdict = judge(session, office.storage, office.settings.firm, arrived)
+            verdict = judge(session, office.storage, office.settings.firm, arrived,
+                            archive=office.settings.mail_archive)  # fmt: skip
         row.message_id = cleaned(arrived.message_id)[:500]
         session.commit()
     if verdict.engagement_id is None:

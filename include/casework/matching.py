@@ -36,6 +36,7 @@ REASONS: Mapping[str, str] = {
     "automatic_with_files": "Thư tự động nhưng có tệp đính kèm.",
     "unknown_report": "Thư báo lỗi gửi nhưng không rõ về thư nào của chúng ta.",
     "staff_address_failed": "Thư gửi nội bộ bị trả lại; địa chỉ nhận không dùng được.",
+    "archive_failed": "Hộp thư lưu trữ không nhận được bản sao của thư đã gửi; người nhận không bị ảnh hưởng.",
     "read_by_hand": "Khách trả lời bằng lời, không kèm tệp; thư đã được ghi nhận, cần người đọc.",
 }
 
@@ -52,14 +53,19 @@ class Verdict:
     diagnostic: str = ""
 
 
-def judge(session: Session, storage: Storage, firm: Mapping[str, Any], arrived: Arrived) -> Verdict:
-    """Decide what becomes of a message. Who is not on file is not trusted, whatever they refer to."""
+def judge(
+    session: Session, storage: Storage, firm: Mapping[str, Any], arrived: Arrived, *, archive: str = ""
+) -> Verdict:
+    """Decide what becomes of a message. Who is not on file is not trusted, whatever they refer to.
+
+    ``archive`` is the address that gets a copy of every mail; empty: none does.
+    """
     if arrived.kind == "unreadable":
         return Verdict("triage", "unreadable")
     if arrived.sender in own_addresses(firm):
         return Verdict("own")
     if arrived.kind == "report":
-        return _judge_report(session, arrived)
+        return _judge_report(session, arrived, archive.casefold())
     engagement_id, request_key, trouble = _home(session, storage, firm, arrived)
     if arrived.kind == "automatic":
         known = None if trouble else engagement_id
@@ -101,18 +107,22 @@ def _judge_answer(
     return Verdict("filing", "", engagement_id, request.key)
 
 
-def _judge_report(session: Session, arrived: Arrived) -> Verdict:
+def _judge_report(session: Session, arrived: Arrived, archive: str) -> Verdict:
     """A report counts for a mail of the ledger that it names: nobody else knows its Message-ID."""
     ours = _ledger_rows(session, arrived.reported_ids)
     if not ours or arrived.forged:
         return Verdict("triage", "unknown_report")
     mail = ours[0]
-    failed = [report for report in arrived.reports if report.action == "failed"]
+    of_archive = [report for report in arrived.reports if archive and report.recipient == archive]
+    reports = [report for report in arrived.reports if report not in of_archive]
+    failed = [report for report in reports if report.action == "failed"]
+    if not failed and any(report.action == "failed" for report in of_archive):
+        return Verdict("triage", "archive_failed", mail.engagement_id)
     if failed and mail.engagement_id is None:
         return Verdict("triage", "staff_address_failed", None, None, mail, failed[0].diagnostic)
     if failed:
         return Verdict("bounced", "", mail.engagement_id, None, mail, failed[0].diagnostic)
-    delayed = any(report.action == "delayed" for report in arrived.reports)
+    delayed = any(report.action == "delayed" for report in reports)
     return Verdict("delayed" if delayed else "automatic", "", mail.engagement_id)
 
 

@@ -25,7 +25,8 @@ from include.engagement.calendar import WorkingCalendar, working_calendar
 from include.engagement.errors import NotReproducible, RuleBroken, UnknownEngagement
 from include.engagement.timetable import moved_due
 from include.mail.ledger import MailLedger
-from include.mail.transport import Transport, record_from
+from include.mail.record import MailRecord
+from include.mail.transport import Transport
 from include.register.models import (
     Document,
     Engagement,
@@ -69,15 +70,20 @@ class Office:
             yield Case(self, session, engagement, today or self.today)
 
 
-def open_office(transport: Transport | None, *, settings: Settings | None = None) -> Office:
-    """Open the office of this installation; mails go out through ``transport``, with None by the DAG ``outbox``."""
+def open_office(
+    transport: Transport | None, *, record: MailRecord | None = None, settings: Settings | None = None
+) -> Office:
+    """Open the office of this installation; mails go out through ``transport``, with None by the DAG ``outbox``.
+
+    ``record`` tells what the transport's relay took.
+    """
     settings = settings or load_settings()
     factory = sessions(settings.register_url)
     storage = open_storage(settings.storage_url)
     with factory() as session:
         today = clock.today(session, settings)
     domain = settings.firm["mail"]["reply_to"].rpartition("@")[2]
-    ledger = MailLedger(factory, storage, transport, domain=domain, record=record_from(settings.mail_record),
+    ledger = MailLedger(factory, storage, transport, domain=domain, record=record,
                         dry_run=settings.mail_dry_run)
     return Office(settings, factory, storage, ledger, today, find_libreoffice())
 

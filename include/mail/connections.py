@@ -9,14 +9,14 @@ from include.mail.transport import Relay
 from include.production import OFF, ON, Connection
 
 
-def relay_of(connection: Connection, *, timeout: float = Relay.timeout) -> Relay:
-    """Return the relay of an ``smtp`` connection, whose extras are those of ``SmtpHook``."""
+def relay_of(connection: Connection, *, timeout: float = Relay.timeout, archive: str = "") -> Relay:
+    """Return the relay of an ``smtp`` connection, whose extras are those of ``SmtpHook``; ``archive``: see Relay."""
     extra = connection.extra
     tls: Literal["none", "starttls", "ssl"]
     tls = "ssl" if not extra.get("disable_ssl") else "starttls" if not extra.get("disable_tls") else "none"
     return Relay(
         host=connection.host or "localhost", port=connection.port or {"ssl": 465, "starttls": 587, "none": 25}[tls],
-        user=connection.login, password=connection.password, tls=tls, timeout=timeout,
+        user=connection.login, password=connection.password, tls=tls, timeout=timeout, archive=archive,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The reply mailbox on its server: what waits there, one message's bytes, and putting a message away."""
+"""Mailboxes on a server: what waits in the reply mailbox, and whether a folder has a message."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from include.mail.transport import TransientMailError
 INBOX = "INBOX"
 ARCHIVE = "Archive"
 _UID = re.compile(rb"\bUID (\d+)")
+_ID = re.compile(r"<[!-;=?-~]+>")
 _SIZE = re.compile(rb"\bRFC822\.SIZE (\d+)")
 
 
@@ -76,6 +77,33 @@ class ImapServer:
                     box.folder.create(ARCHIVE)
                 opened = _Opened(box, f"{self.user}/{INBOX}")
             yield opened
+        finally:
+            _leave(box)
+
+    def found(self, folder: str, message_id: str) -> list[bytes]:
+        """Return the header field Message-ID of the messages of a folder that the server finds by it, marking nothing.
+
+        Raises TransientMailError, also when there is no such folder; ValueError for what is no Message-ID.
+        """
+        if not _ID.fullmatch(message_id):
+            raise ValueError(f"Not a Message-ID: {message_id!r}")
+        quoted = '"{}"'.format(message_id.replace("\\", r"\\").replace('"', r"\""))
+        with _answering():
+            box = self._connected()
+        try:
+            with _answering():
+                box.login(self.user, self.password, initial_folder=None)
+                box.folder.set(folder, readonly=True)
+                status, numbers = box.client.uid("SEARCH", "HEADER", "Message-ID", quoted)
+                if status != "OK":
+                    raise imaplib.IMAP4.error("SEARCH was refused")
+                uids = b",".join((numbers[0] or b"").split()).decode("ascii")
+                if not uids:
+                    return []
+                status, lines = box.client.uid("FETCH", uids, "(BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])")
+                if status != "OK":
+                    raise imaplib.IMAP4.error("FETCH was refused")
+            return [bytes(line[1]) for line in lines or [] if isinstance(line, tuple) and len(line) == 2]
         finally:
             _leave(box)
 

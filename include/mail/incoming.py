@@ -48,10 +48,14 @@ class AttachedFile:
 
 @dataclass(frozen=True)
 class Undelivered:
-    """What a relay reports of one recipient (RFC 3464): ``action`` is ``failed``, ``delayed`` or another word."""
+    """What a relay reports of one recipient (RFC 3464): ``action`` is ``failed``, ``delayed`` or another word.
+
+    ``recipient`` is the address that it names, casefolded; empty: none.
+    """
 
     action: str
     diagnostic: str
+    recipient: str = ""
 
 
 @dataclass(frozen=True)
@@ -314,7 +318,8 @@ def _reports(message: Message, parts: Sequence[Message]) -> tuple[tuple[Undelive
             action = str(block.get("Action", "")).strip().casefold()
             if action:
                 said = " ".join([str(block.get("Status", "")), str(block.get("Diagnostic-Code", ""))])
-                found.append(Undelivered(action, cleaned(" ".join(said.split()))[:500]))
+                of = str(block.get("Final-Recipient", "")).rpartition(";")[2].strip().casefold()
+                found.append(Undelivered(action, cleaned(" ".join(said.split()))[:500], of))
     ids: list[str] = []
     for part in parts:
         media_type = part.get_content_type()

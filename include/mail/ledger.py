@@ -23,8 +23,8 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from include.clock import now
 from include.mail.message import InvalidAddress, checked_address
+from include.mail.record import MailRecord
 from include.mail.transport import (
-    MailRecord,
     NoConversation,
     RefusedMail,
     TransientMailError,
@@ -50,9 +50,10 @@ class MailLedger:
     Without a transport mails are claimed and composed; somebody else's ``deliver_due`` sends them.
 
     ``domain`` is the right side of Message-IDs. ``record`` tells whether the relay took a mail whose row was left
-    *handed over*; without one such a mail goes to a person. A record is believed ``judge_after_seconds`` after the
-    mail was handed over: a relay may still be writing when the sender has died. ``dry_run``: everything is composed
-    and stored, nothing is sent, then or later.
+    *handed over*; without one such a mail goes to a person. It is asked from ``judge_after_seconds`` after the handing
+    over on; that it does not have a mail counts only its patience after the conversation has ended, since a relay may
+    still be writing, or delivering to the archive, when the sender has died. ``dry_run``: everything is composed and
+    stored, nothing is sent, then or later.
     """
 
     def __init__(
@@ -292,11 +293,26 @@ class MailLedger:
         if self._record is None:
             return self._marked(row, "unclear")
         try:
-            was_taken = self._record.contains(row.message_id)
+            was_taken = self._record.contains(row.message_id, since=row.claimed_at)
         except TransientMailError as error:
             self._put_off(row, str(error), last="unclear")
             raise
-        return self._marked(row, "sent", error=None) if was_taken else self._marked(row, "claimed")
+        if was_taken:
+            return self._marked(row, "sent", error=None)
+        if row.error is None:
+            # Its sender died, perhaps just now: the record's patience begins here.
+            row = self._awaiting_record(row, "The conversation broke off; the mail record does not have the mail yet.")
+            if row.next_try_at is None or row.next_try_at > now():
+                return row
+        return self._marked(row, "claimed")
+
+    def _awaiting_record(self, row: Mail, error: str) -> Mail:
+        """Have a row that was handed over judged when the record must have its mail.
+
+        A row with an error was found or left after the end of its conversation, and waits for its next look so long.
+        """
+        assert self._record is not None
+        return self._marked(row, "handed_over", error=error, next_try_at=now() + self._record.patience)
 
     def _hand_over(self, row: Mail, transport: Transport) -> Mail:
         assert row.path is not None
@@ -308,7 +324,7 @@ class MailLedger:
             raise TransientMailError(f"Mail {row.id} cannot be read from storage now.") from error
         except InvalidAddress as error:
             return self._marked(row, "refused", error=str(error))
-        row = self._marked(row, "handed_over", next_try_at=now() + self._judge_after)
+        row = self._marked(row, "handed_over", error=None, next_try_at=now() + self._judge_after)
         if row.state != "handed_over":
             return row
         try:
@@ -319,7 +335,9 @@ class MailLedger:
         except RefusedMail as error:
             return self._marked(row, "refused", error=str(error))
         except UnclearMail as error:
-            return self._marked(row, "unclear" if self._record is None else "handed_over", error=str(error))
+            if self._record is None:
+                return self._marked(row, "unclear", error=str(error))
+            return self._awaiting_record(row, str(error))
         return self._marked(row, "sent", error=None)
 
     def _put_off(self, row: Mail, error: str, *, last: str) -> None:
@@ -327,8 +345,10 @@ class MailLedger:
         if row.tries >= len(DELAYS):
             self._marked(row, last, error=error)
             return
-        state = "handed_over" if last == "unclear" else "claimed"
-        self._marked(row, state, error=error, tries=row.tries + 1, next_try_at=now() + DELAYS[row.tries])
+        state, delay = "claimed", DELAYS[row.tries]
+        if last == "unclear" and self._record is not None:
+            state, delay = "handed_over", max(delay, self._record.patience)
+        self._marked(row, state, error=error, tries=row.tries + 1, next_try_at=now() + delay)
 
     def _write_down(self, row: Mail, kind: str, **facts: Any) -> None:
         if row.engagement_id is None:

@@ -1,4 +1,4 @@
-"""The last metres of a mail: one SMTP conversation, and the record that tells what a relay took."""
+"""The last metres of a mail: one SMTP conversation."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, Protocol
-from urllib.parse import unquote, urlsplit
 
 from include.engagement.errors import EngagementError
 from include.mail.message import checked_address
@@ -47,21 +45,13 @@ class Transport(Protocol):
         yield self
 
 
-class MailRecord(Protocol):
-    """Where the firm can look up what its relay took: a relay's log, a Sent folder, an archive mailbox.
-
-    A relay must have written its record when it answers that it took the mail, or shortly after.
-    """
-
-    def contains(self, message_id: str) -> bool:
-        """Say whether a mail of this Message-ID was taken. Raises TransientMailError when it cannot tell."""
-
-
 @dataclass(frozen=True)
 class Relay(Transport):
     """An SMTP relay. A mail gets a connection of its own, a batch shares one (``session``).
 
-    ``timeout``: seconds to wait for a reply; RFC 5321 §4.5.3.2 wants ten minutes after the last dot.
+    ``timeout``: seconds to wait for a reply; RFC 5321 §4.5.3.2 wants ten minutes after the last dot. ``archive``: an
+    address that gets every mail too, in the same transaction and without a header that tells; empty: none. A relay that
+    does not take the archive gets no mail: nothing goes out without its record.
     """
 
     host: str
@@ -70,6 +60,7 @@ class Relay(Transport):
     password: str = field(default="", repr=False)
     tls: Literal["none", "starttls", "ssl"] = "starttls"
     timeout: float = 600
+    archive: str = ""
 
     def send(self, sender: str, recipients: Sequence[str], data: bytes) -> None:
         """See Transport.send. One recipient a mail: of two, one might be refused and the other not."""
@@ -116,6 +107,12 @@ class Relay(Transport):
             code, reply = smtp.mail(sender, size)
             # Anything else said to MAIL is about the account, and mended there: the mail itself is not refused.
             self._accept(code, reply, "MAIL", refusing=(552,))
+            if self.archive and self.archive != recipient:
+                code, reply = smtp.rcpt(checked_address(self.archive))
+                if not 200 <= code < 300:
+                    said = f"{code} {reply.decode('utf-8', 'replace')}"
+                    raise NoConversation(f"{self.host} does not take mail for the archive {self.archive}: {said}")
+            # When it is refused, nobody gets the mail: the next transaction begins with RSET, or the connection ends.
             code, reply = smtp.rcpt(recipient)
             self._accept(code, reply, "RCPT")
             code, reply = smtp.docmd("DATA")
@@ -192,52 +189,3 @@ def _said(error: BaseException) -> str:
         said = error.smtp_error
         return f"{error.smtp_code} {said.decode('utf-8', 'replace') if isinstance(said, bytes) else said}"
     return str(error) or type(error).__name__
-
-
-class FolderRecord:
-    """A folder of ``.eml`` files, as a mail catcher or an archiving relay keeps them; each is read once."""
-
-    def __init__(self, path: str | Path) -> None:
-        self._path = Path(path)
-        self._known: dict[Path, str] = {}
-
-    def contains(self, message_id: str) -> bool:
-        """See MailRecord.contains."""
-        if not self._path.is_dir():
-            raise TransientMailError(f"The mail record {self._path} is not there: nothing can be looked up in it.")
-        try:
-            for file in self._path.rglob("*.eml"):
-                if file not in self._known:
-                    found = _message_id(file)
-                    if found is not None:
-                        self._known[file] = found
-        except OSError as error:
-            raise TransientMailError(f"The mail record {self._path} cannot be read: {error}") from error
-        return message_id in self._known.values()
-
-
-def _message_id(file: Path) -> str | None:
-    """Return the Message-ID, ``""`` when there is none, None while the header is not all there yet."""
-    with file.open("rb") as lines:
-        header = b""
-        for line in lines:
-            if line in (b"\r\n", b"\n"):
-                break
-            header += line
-        else:
-            return None
-    found = re.search(rb"(?im)^message-id:\s*(<[^<>\s]+>)", header)
-    return found.group(1).decode("ascii", "replace") if found else ""
-
-
-def record_from(url: str | None) -> MailRecord | None:
-    """Return the mail record at ``file:///folder`` (``ENGAGEMENT_MAIL_RECORD``); None when none is set.
-
-    Raises ValueError for an address of another kind.
-    """
-    if not url:
-        return None
-    parts = urlsplit(url)
-    if parts.scheme != "file" or not parts.path.startswith("/"):
-        raise ValueError(f"ENGAGEMENT_MAIL_RECORD must be file:///folder, not {url!r}.")
-    return FolderRecord(unquote(parts.path))

@@ -17,6 +17,7 @@ class Desk:
     envelopes: list[tuple[str, list[str]]] = field(default_factory=list)
     at_mail: str | None = None
     at_rcpt: str | None = None
+    at_rcpt_of: dict[str, str] = field(default_factory=dict)
     at_data: str | None = None
     hang_up_after_data: bool = False
     archive: Path | None = None
@@ -44,8 +45,8 @@ class Desk:
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        if self.at_rcpt:
-            return self.at_rcpt
+        if refusal := self.at_rcpt_of.get(address, self.at_rcpt):
+            return refusal
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

@@ -16,7 +16,8 @@ from include import clock
 from include.mail import ledger as ledger_module
 from include.mail.ledger import DELAYS, THREAD_LENGTH, MailLedger, cancel_queued, pause, resume
 from include.mail.message import InvalidAddress, build_message
-from include.mail.transport import FolderRecord, Relay, Transport
+from include.mail.record import FolderRecord
+from include.mail.transport import Relay, Transport
 from include.register.models import Event, Mail
 from include.storage import open_storage
 from tests.mail.desk import Desk
@@ -41,14 +42,15 @@ class Post:
         self.threads: list[list[str]] = []
 
     def ledger(
-        self, *, transport: Any = None, record: bool = True, judge_after_seconds: float = 0, dry_run: bool = False
+        self, *, transport: Any = None, record: bool = True, judge_after_seconds: float = 0,
+        patience: timedelta = timedelta(), dry_run: bool = False,
     ) -> MailLedger:
         return MailLedger(
             self.register,
             self.storage,
             transport or self.relay,
             domain="kehoachviet.example",
-            record=FolderRecord(self.record_folder) if record else None,
+            record=FolderRecord(self.record_folder, patience=patience) if record else None,
             judge_after_seconds=judge_after_seconds,
             dry_run=dry_run,
         )

@@ -43,12 +43,15 @@ class Killed(BaseException):
 
 
 class Relay(Transport):
-    """A relay of many moods, with a record of what it took that can be asked, or not."""
+    """A relay of many moods, with a record of what it took that lags behind, and can be asked or not."""
+
+    patience = timedelta(minutes=15)
 
     def __init__(self) -> None:
         self.mood = "takes"
         self.answers_questions = True
         self.taken: list[tuple[str, str]] = []  # Message-ID, recipient
+        self.recorded: dict[str, datetime] = {}  # Message-ID, when the record has it
 
     def send(self, sender: str, recipients: Sequence[str], data: bytes) -> None:
         mood, self.mood = self.mood, self.mood if self.mood in ("takes", "4xx", "away") else "takes"
@@ -63,16 +66,18 @@ class Relay(Transport):
         if mood == "breaks off before the end":
             raise UnclearMail("no reply")
         [line] = [line for line in data.splitlines() if line.lower().startswith(b"message-id:")]
-        self.taken.append((line.partition(b":")[2].strip().decode(), recipients[0]))
+        message_id = line.partition(b":")[2].strip().decode()
+        self.taken.append((message_id, recipients[0]))
+        self.recorded[message_id] = ledger_module.now() + self.patience
         if mood == "drops the reply":
             raise UnclearMail("no reply")
         if mood == "dies after":
             raise Killed
 
-    def contains(self, message_id: str) -> bool:
+    def contains(self, message_id: str, *, since: datetime) -> bool:
         if not self.answers_questions:
             raise TransientMailError("the record does not answer")
-        return message_id in [taken for taken, _ in self.taken]
+        return message_id in self.recorded and self.recorded[message_id] <= ledger_module.now()
 
 
 class Mails(RuleBasedStateMachine):

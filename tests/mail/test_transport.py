@@ -1,4 +1,4 @@
-"""Conversations with a relay, real ones over SMTP; the record of what it took."""
+"""Conversations with a relay, real ones over SMTP."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 from aiosmtpd.smtp import AuthResult
 
 from include.mail.message import InvalidAddress
-from include.mail.transport import FolderRecord, RefusedMail, Relay, TransientMailError, UnclearMail, record_from
+from include.mail.transport import NoConversation, RefusedMail, Relay, TransientMailError, UnclearMail
 from tests.mail.desk import Desk
 
 DATA = b"From: a@b.vn\r\nTo: c@d.vn\r\nMessage-ID: <1@b.vn>\r\n\r\nXin chao\r\n"
@@ -137,46 +137,41 @@ def test_two_recipients_are_two_mails(relay: Relay) -> None:
         relay.send("a@b.vn", ["c@d.vn", "e@f.vn"], DATA)
 
 
-def test_the_record_knows_what_lies_in_its_folder(tmp_path: Path) -> None:
-    record = FolderRecord(tmp_path)
-    assert not record.contains("<1@b.vn>")
-    (tmp_path / "sub").mkdir()
-    (tmp_path / "sub" / "7.eml").write_bytes(DATA)
-    assert record.contains("<1@b.vn>")
-    assert not record.contains("<1@b.v>")
+ARCHIVE = "luutru@b.vn"
 
 
-def test_a_message_id_in_the_body_is_no_record(tmp_path: Path) -> None:
-    (tmp_path / "1.eml").write_bytes(b"Subject: x\r\n\r\nMessage-ID: <1@b.vn>\r\n")
-    assert not FolderRecord(tmp_path).contains("<1@b.vn>")
+def archiving(relay: Relay) -> Relay:
+    return replace(relay, archive=ARCHIVE)
 
 
-def test_a_folded_message_id_is_found(tmp_path: Path) -> None:
-    (tmp_path / "1.eml").write_bytes(b"message-id:\r\n <1@b.vn>\r\n\r\n")
-    assert FolderRecord(tmp_path).contains("<1@b.vn>")
+def test_the_archive_gets_every_mail_in_the_same_transaction_and_no_header_tells(relay: Relay, desk: Desk) -> None:
+    send(archiving(relay))
+    assert desk.envelopes == [("a@b.vn", [ARCHIVE, "c@d.vn"])]
+    assert desk.taken == [DATA]
 
 
-def test_a_file_still_being_written_is_read_again(tmp_path: Path) -> None:
-    record = FolderRecord(tmp_path)
-    (tmp_path / "1.eml").write_bytes(DATA[:20])
-    assert not record.contains("<1@b.vn>")
-    (tmp_path / "1.eml").write_bytes(DATA)
-    assert record.contains("<1@b.vn>")
+@pytest.mark.parametrize("reply", ["450 mailbox busy", "550 no such user"])
+def test_a_mail_does_not_go_without_its_record(relay: Relay, desk: Desk, reply: str) -> None:
+    desk.at_rcpt_of[ARCHIVE] = reply
+    with pytest.raises(NoConversation, match=f"archive {ARCHIVE}: {reply}"):
+        send(archiving(relay))
+    assert desk.taken == []
 
 
-def test_a_record_that_is_not_there_does_not_say_no(tmp_path: Path) -> None:
-    with pytest.raises(TransientMailError):
-        FolderRecord(tmp_path / "gone").contains("<1@b.vn>")
+@pytest.mark.parametrize(("reply", "error"), [("450 busy", TransientMailError), ("550 no such user", RefusedMail)])
+def test_the_archive_gets_no_copy_of_a_mail_that_was_refused(
+    relay: Relay, desk: Desk, reply: str, error: type[Exception]
+) -> None:
+    desk.at_rcpt_of["c@d.vn"] = reply
+    with archiving(relay).session() as batch:
+        with pytest.raises(error):
+            batch.send("a@b.vn", ["c@d.vn"], DATA)
+        assert desk.taken == []
+        batch.send("a@b.vn", ["e@f.vn"], DATA)
+    assert desk.envelopes == [("a@b.vn", [ARCHIVE, "e@f.vn"])]
+    assert desk.greetings == 1
 
 
-def test_the_record_is_found_by_its_address(tmp_path: Path) -> None:
-    folder = tmp_path / "thư đi"
-    folder.mkdir()
-    (folder / "1.eml").write_bytes(DATA)
-    record = record_from(folder.as_uri())
-    assert record is not None
-    assert record.contains("<1@b.vn>")
-    assert record_from(None) is None
-    assert record_from("") is None
-    with pytest.raises(ValueError, match="file:///"):
-        record_from("imap://server")
+def test_a_mail_to_the_archive_itself_is_one_mail(relay: Relay, desk: Desk) -> None:
+    archiving(relay).send("a@b.vn", [ARCHIVE], DATA)
+    assert desk.envelopes == [("a@b.vn", [ARCHIVE])]
