@@ -487,6 +487,29 @@ def mailbox_findings(
     yield Finding("ok", name, f"{server.host} lets this account in")
 
 
+def record_findings(env: Environment, address: str) -> Iterator[Finding]:
+    """Ask a mail record for a mail that never was."""
+
+    def imap_server(conn_id: str) -> ImapServer:
+        name = f"AIRFLOW_CONN_{conn_id.upper()}"
+        if not env.get(name):
+            raise KeyError(name)
+        return imap_server_of(connection_of(env[name]), timeout=SECONDS)
+
+    try:
+        record_at(address, imap_server).contains(f"<{uuid.uuid4().hex}@doctor.invalid>", since=clock.now())
+    except ValueError as error:
+        yield Finding("refused", RECORD, str(error), "see .env.example")
+    except KeyError as error:
+        yield Finding("warning", RECORD, f"{address} was not asked: {error.args[0]} is not in the environment; Airflow "
+                      "itself may keep it", "see .env.example")  # fmt: skip
+    except TransientMailError as error:
+        yield Finding("refused", RECORD, f"{address} cannot be asked: {error}", "mend what it says: mails whose answer "
+                      "is lost would wait for it, then for a person")  # fmt: skip
+    else:
+        yield Finding("ok", RECORD, f"{address} can be asked")
+
+
 # --- the command ----------------------------------------------------------------------------------------
 
 

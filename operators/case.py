@@ -11,24 +11,26 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook, BaseOperator, Label
 from airflow.sdk.bases.skipmixin import SkipMixin
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from include.casework.office import Case, Office
+    from include.mail.imap import ImapServer
     from include.mail.transport import Relay, Transport
     from include.production import Connection
+    from include.settings import Settings
 
 
 DASHES = dict.fromkeys([*range(0x2010, 0x2016), 0x2212], "-")
 
 
 class ConnectionTransport:
-    """Sends through an Airflow ``smtp`` connection, looked up when a mail goes out."""
+    """Sends through the installation's Airflow ``smtp`` connection, looked up when a mail goes out."""
 
-    def __init__(self, conn_id: str) -> None:
-        self.conn_id = conn_id
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
 
     def send(self, sender: str, recipients: Sequence[str], data: bytes) -> None:
         """See ``include.mail.transport.Transport``."""
@@ -54,16 +56,35 @@ def connection(conn_id: str) -> Connection:
     return Connection(found.host or "", found.port or 0, found.login or "", found.password or "", found.extra_dejson)
 
 
+def imap_server(conn_id: str) -> ImapServer:
+    """Return the IMAP server of an Airflow connection. Raises AirflowNotFoundException."""
+    from include.mail.connections import imap_server_of
+
+    return imap_server_of(connection(conn_id))
+
+
+def record_server(conn_id: str) -> ImapServer:
+    """Return the IMAP server that keeps a mail record. Raises TransientMailError when there is no such connection."""
+    from include.mail.transport import TransientMailError
+
+    try:
+        return imap_server(conn_id)
+    except AirflowNotFoundException:
+        raise TransientMailError(f"there is no connection {conn_id} (see ENGAGEMENT_MAIL_RECORD)") from None
+
+
 def open_office() -> Office:
-    """Open the installation's office, with mail through its Airflow connection. Raises UnsafeInstallation."""
+    """Open the installation's office, with mail through its Airflow connections. Raises UnsafeInstallation."""
     from include.casework.office import open_office
+    from include.mail.record import records_from
     from include.production import engagement_findings, refuse_unsafe_start
     from include.settings import load_settings
 
     # Where Airflow's plugins folder was not pointed at ours, no component has looked.
     refuse_unsafe_start(os.environ, engagement_findings(os.environ))
     settings = load_settings()
-    return open_office(ConnectionTransport(settings.smtp_conn_id), settings=settings)
+    record = records_from(settings.mail_record, record_server)
+    return open_office(ConnectionTransport(settings), record=record, settings=settings)
 
 
 @contextmanager

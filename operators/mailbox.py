@@ -46,17 +46,11 @@ def reply_mailbox(settings: Settings) -> Iterator[ReplyMailbox]:
 
         yield CatcherMailbox(settings.reply_folder, str(settings.firm["mail"]["reply_to"]))
         return
-    with imap_server(settings.imap_conn_id).open() as box:
-        yield box
-
-
-def imap_server(conn_id: str) -> ImapServer:
-    """Return the IMAP server of an Airflow connection. Raises AirflowSkipException when there is no such connection."""
-    from include.mail.connections import imap_server_of
-
     try:
-        return imap_server_of(connection(conn_id))
+        server = imap_server(settings.imap_conn_id)
     except AirflowNotFoundException:
         raise AirflowSkipException(
-            f"there is no connection {conn_id}: replies by email are not read here (see .env.example)"
+            f"there is no connection {settings.imap_conn_id}: replies by email are not read here (see .env.example)"
         ) from None
+    with server.open() as box:
+        yield box
