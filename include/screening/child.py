@@ -87,18 +87,35 @@ def answers(path: str) -> dict[str, Any]:
         return {"unreadable": {"vi": error.words.vi, "en": error.words.en}}
 
 
+def intake_rows(path: str) -> dict[str, Any]:
+    """Return the rows of a sheet of intake forms, or why it cannot be read."""
+    from include.documents.workbooks.answer_sheet import UnreadableSheet
+    from include.documents.workbooks.intake_rows import read_intake_rows
+
+    with open(path, "rb") as file:
+        data = file.read()
+    try:
+        return {"rows": read_intake_rows(data)}
+    except UnreadableSheet as error:
+        return {"unreadable": {"vi": error.words.vi, "en": error.words.en}}
+
+
+_READERS = {"answers": answers, "intake_rows": intake_rows}
+
+
 def main(task: dict[str, Any]) -> None:
     """Do the task and print what came of it."""
     limits = Limits(**task["limits"])
-    if task["task"] == "answers":
+    reader = _READERS.get(task["task"])
+    if reader is not None:
         # Before the limits: the machine's own libraries are not what is bounded.
         import python_calamine  # noqa: F401
 
-        import include.documents.workbooks.answer_sheet  # noqa: F401
+        import include.documents.workbooks.intake_rows  # noqa: F401
     limit(limits, task["folder"])
     try:
-        if task["task"] == "answers":
-            result = answers(task["path"])
+        if reader is not None:
+            result = reader(task["path"])
         else:
             kind = check(task["path"], ending=task["ending"], formats=task["formats"], limits=limits)
             result = {"code": None, "detail": "", "kind": kind}

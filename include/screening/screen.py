@@ -74,13 +74,22 @@ def read_answers(path: Path, *, limits: Limits) -> dict[str, Any]:
 
     Raises UnreadableSheet (an InvalidReply), also when the reading takes more than the limits give it.
     """
+    answers: dict[str, Any] = _read("answers", path, limits)["answers"]
+    return answers
+
+
+def read_intake_rows(path: Path, *, limits: Limits) -> list[tuple[int, dict[str, Any]]]:
+    """Return the rows of a sheet of intake forms (see ``intake_rows``), read in a child. Raises UnreadableSheet."""
+    return [(number, entries) for number, entries in _read("intake_rows", path, limits)["rows"]]
+
+
+def _read(task: str, path: Path, limits: Limits) -> dict[str, Any]:
     from include.documents.workbooks.answer_sheet import TOO_COMPLEX, UnreadableSheet
     from include.engagement.process import Text
 
-    result = _ask_child({"task": "answers", "path": str(path)}, limits)
-    if "answers" in result:
-        answers: dict[str, Any] = result["answers"]
-        return answers
+    result = _ask_child({"task": task, "path": str(path)}, limits)
+    if "kind" not in result and "unreadable" not in result:
+        return result
     words = result.get("unreadable")
     raise UnreadableSheet(Text(words["vi"], words["en"]) if words else TOO_COMPLEX)
 

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from include.casework.inbox_drop import InboxBusy
 from include.engagement.errors import EngagementError, UnknownEngagement
 from include.storage import StorageError
-from plugins.operations import engagement, intake, overview, reports, waiting
+from plugins.operations import engagement, imports, intake, overview, reports, waiting
 from plugins.operations.access import admitted
 from plugins.operations.page import shown
 
@@ -58,6 +58,7 @@ def create_app() -> FastAPI:
     app.include_router(waiting.router)
     app.include_router(engagement.router)
     app.include_router(intake.router)
+    app.include_router(imports.router)
     app.include_router(reports.router)
 
     @app.middleware("http")

@@ -74,8 +74,11 @@ def test_every_field_is_asked_once_and_no_other() -> None:
     assert set(QUESTIONS) == set(ENTRIES)
 
 
+VALUES = st.text(max_size=40) | st.integers() | st.floats() | st.none()
+
+
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.dictionaries(st.sampled_from(sorted(ENTRIES)), st.text(max_size=40) | st.integers() | st.floats() | st.none()))
+@given(st.dictionaries(st.sampled_from(sorted(ENTRIES)), VALUES))
 def test_whatever_is_entered_is_refused_or_makes_a_form_that_passes_unchanged(entries: dict[str, object]) -> None:
     form, refused = entered_form({**MINIMAL, **entries})
     if not refused:

@@ -23,6 +23,7 @@ from local.ports import HOST, Ports
 from tests.casework.test_mailbox import Box, bounce, sent, written
 from tests.firm import FORM, PDF
 from tests.plugins.conftest import Staff
+from tests.plugins.test_import import SILK, TEA, WRONG, filled
 
 CHROMIUM = shutil.which("chromium")
 if CHROMIUM is None and not os.environ.get("CI"):
@@ -63,8 +64,8 @@ def busy(staff: Staff) -> Staff:
 @pytest.mark.browser
 def test_no_page_has_a_barrier_and_none_scrolls_sideways(busy: Staff, served: str) -> None:
     save_draft(busy.firm.office(), "nháp", {"client.name": "Hộ kinh doanh Gốm Chu Đậu"}, by="thu-ha")
-    pages = {"new": "/new", "board": "/", "waiting": "/waiting", "incoming": "/incoming/2",
-             "engagement": f"/e/{busy.firm.engagement}",
+    pages = {"new": "/new", "import": "/import", "board": "/", "waiting": "/waiting",
+             "incoming": "/incoming/2", "engagement": f"/e/{busy.firm.engagement}",
              "mail": f"/e/{busy.firm.engagement}/mails/1", "failure": "/e/none", "reports": "/reports"}  # fmt: skip
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -141,3 +142,36 @@ def picture(page: Any, name: str) -> None:
     if folder := os.environ.get("PAGES_PICTURES"):
         Path(folder).mkdir(parents=True, exist_ok=True)
         page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+@pytest.mark.browser
+def test_a_sheet_is_uploaded_looked_at_and_opened_without_scripts(busy: Staff, served: str, tmp_path: Path) -> None:
+    rows = [{**TEA, "client.tax_code": FORM["client"]["tax_code"]}, WRONG, SILK, SILK]
+    path = tmp_path / "Khách gặp ở hội chợ.xlsx"
+    path.write_bytes(filled(busy.http.get("/import/template").content, rows))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_context(java_script_enabled=False, locale="vi-VN").new_page()
+        page.goto(f"{served}/import")
+        page.get_by_label("Tệp Excel").set_input_files(path)
+        page.get_by_role("button", name="Kiểm tra").press("Enter")
+        page.get_by_role("button", name="Mở 1 hồ sơ").wait_for()
+        preview = page.url
+        scripted = browser.new_context(locale="vi-VN", bypass_csp=True).new_page()
+        for device, (width, height) in WIDTHS.items():
+            scripted.set_viewport_size({"width": width, "height": height})
+            scripted.goto(preview)
+            found: Any = Axe().run(scripted, options=RULES)
+            assert found.violations_count == 0, found.generate_report()
+            assert scripted.evaluate("document.documentElement.scrollWidth") <= width
+            picture(scripted, f"import-preview-{device}")
+        page.get_by_role("checkbox", name="dòng 4").check()
+        page.get_by_role("button", name="Mở 1 hồ sơ").press("Enter")
+        page.get_by_role("status").wait_for()
+        assert page.get_by_role("link", name="KHV-2026-").count() == 2
+        assert page.get_by_role("button").count() == 0
+        scripted.goto(page.url)
+        found = Axe().run(scripted, options=RULES)
+        assert found.violations_count == 0, found.generate_report()
+        picture(scripted, "import-done")
+        browser.close()

@@ -52,7 +52,7 @@ def read_questionnaire(data: bytes) -> dict[str, Any]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             if not _is_ours(archive):
                 return {}
-            _check_size(data, archive)
+            check_size(data, archive)
         from python_calamine import CalamineWorkbook
 
         workbook = CalamineWorkbook.from_filelike(io.BytesIO(data))
@@ -82,13 +82,13 @@ def _answers(rows: list[list[Any]]) -> list[tuple[str, Any]]:
             continue
         if key_column < 0 or len(row) <= max(key_column, answer_column):
             continue
-        key, value = row[key_column], _plain(row[answer_column])
+        key, value = row[key_column], plain(row[answer_column])
         if isinstance(key, str) and _KEY.fullmatch(key) and value is not None:
             found.append((key, value))
     return found
 
 
-def _plain(value: object) -> str | int | float | bool | None:
+def plain(value: object) -> str | int | float | bool | None:
     if isinstance(value, str):
         return value.strip()[:LONGEST_ANSWER] or None
     if isinstance(value, bool):
@@ -116,7 +116,7 @@ def _is_ours(archive: zipfile.ZipFile) -> bool:
     return False
 
 
-def _check_size(data: bytes, archive: zipfile.ZipFile) -> None:
+def check_size(data: bytes, archive: zipfile.ZipFile) -> None:
     """Refuse what would not fit into memory: calamine lays a sheet out as a full rectangle before anything is read."""
     if len(data) > MAX_BYTES:
         raise UnreadableSheet(
