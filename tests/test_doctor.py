@@ -213,6 +213,10 @@ def test_an_account_that_only_reads_is_told_from_one_that_may_write(
     for right in ("insert", "update", "delete", "truncate"):
         facts = read_register(roles(f"select, {right}"))
         assert facts.may_write is True, right
+    making = roles("select")
+    with create_engine(register).begin() as connection:
+        connection.execute(text("grant create on schema public to doctor_5"))
+    assert read_register(making).may_write is True
     assert read_register(register).writers == ("doctor_1", "doctor_2", "doctor_3", "doctor_4")
 
 
