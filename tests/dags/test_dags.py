@@ -104,6 +104,17 @@ def test_every_request_and_every_sign_off_of_the_rows_is_in_a_dag(dags: dict[str
     assert {operator(task).gate for task in sign_offs(dags)} == set(process.SIGN_OFFS)
 
 
+def test_staff_are_led_to_the_task_that_asks_them(dags: dict[str, Any]) -> None:
+    from include.casework.work import form_page
+
+    for dag in dags.values():
+        for task in (each for each in dag.tasks if each.task_type == "SignOff"):
+            asking = operator(task)
+            page = form_page("KHV-2026-0001", asking.gate, asking.number or 1, asking.who)
+            assert page.startswith(f"/dags/{dag.dag_id}/runs/KHV-2026-0001"), task.task_id
+            assert page.endswith(f"/tasks/{task.task_id}{'/mapped/0' if asking.who else ''}/required_actions")
+
+
 def test_the_options_of_a_sign_off_tell_which_one_it_is() -> None:
     options = [tuple(row.options.values()) for row in process.SIGN_OFFS.values()]
     assert len(set(options)) == len(options)

@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from playwright.sync_api import sync_playwright
 
 from include.casework.drafts import save_draft
 from include.casework.mailbox import read_mailbox
+from include.casework.signing import ask_for
 from include.screening.content import EICAR
 from local.ports import HOST, Ports
 from tests.casework.test_mailbox import Box, bounce, sent, written
@@ -64,7 +66,7 @@ def busy(staff: Staff) -> Staff:
 @pytest.mark.browser
 def test_no_page_has_a_barrier_and_none_scrolls_sideways(busy: Staff, served: str) -> None:
     save_draft(busy.firm.office(), "nháp", {"client.name": "Hộ kinh doanh Gốm Chu Đậu"}, by="thu-ha")
-    pages = {"new": "/new", "import": "/import", "board": "/", "waiting": "/waiting",
+    pages = {"work": "/work", "new": "/new", "import": "/import", "board": "/", "waiting": "/waiting",
              "incoming": "/incoming/2", "engagement": f"/e/{busy.firm.engagement}",
              "mail": f"/e/{busy.firm.engagement}/mails/1", "failure": "/e/none", "reports": "/reports"}  # fmt: skip
     with sync_playwright() as playwright:
@@ -174,4 +176,26 @@ def test_a_sheet_is_uploaded_looked_at_and_opened_without_scripts(busy: Staff, s
         found = Axe().run(scripted, options=RULES)
         assert found.violations_count == 0, found.generate_report()
         picture(scripted, "import-done")
+        browser.close()
+
+
+@pytest.mark.browser
+def test_what_waits_for_whom_reads_well_on_a_desk_and_on_a_tablet(busy: Staff, served: str) -> None:
+    with busy.firm.case() as case:
+        for gate in ("first_meeting", "decision", "quote"):
+            ask_for(case, gate, 1)
+        ask_for(case, "scorecard", 2, "finance")
+    busy.firm.day(date(2026, 12, 30))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        for device, (width, height) in WIDTHS.items():
+            context = browser.new_context(viewport={"width": width, "height": height}, locale="vi-VN", bypass_csp=True)
+            page = context.new_page()
+            for login in ("director", "thu-ha"):
+                busy.login.name = login
+                page.goto(f"{served}/work")
+                found: Any = Axe().run(page, options=RULES)
+                assert found.violations_count == 0, found.generate_report()
+                assert page.evaluate("document.documentElement.scrollWidth") <= width
+                picture(page, f"work-{login}-{device}")
         browser.close()

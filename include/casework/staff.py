@@ -1,0 +1,33 @@
+"""Who of the firm is signed in, and who may decide what: the logins that ``firm.yaml`` gives its staff.
+
+``logins`` of a member of staff are the ids that Airflow knows them by: with Airflow's simple login the user names, with
+FAB the numbers. A role without any is that of whoever signs in under its own name (``director``, ``council_chair``), as
+on one machine, and anybody may decide for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+COUNCIL = "council"
+
+
+def holders(firm: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield each role (``director``, ``council.chair``) with its holder: ``name``, ``email``, perhaps ``logins``."""
+    for role, person in firm["staff"].items():
+        if role == COUNCIL:
+            yield from ((f"{COUNCIL}.{member}", each) for member, each in person.items())
+        else:
+            yield role, person
+
+
+def logins(firm: Mapping[str, Any], role: str) -> list[str]:
+    """Return who alone may decide for a role; nobody is listed: anybody may."""
+    person = next((person for each, person in holders(firm) if each == role), {})
+    return [str(login) for login in person.get("logins") or ()]
+
+
+def roles_of(firm: Mapping[str, Any], login: str) -> list[str]:
+    """Return the roles of whoever is signed in as ``login``; none: the firm does not say who that is."""
+    return [role for role, _ in holders(firm) if login in (logins(firm, role) or [role.replace(".", "_")])]

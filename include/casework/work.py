@@ -1,0 +1,102 @@
+"""What waits for the firm's own people: decisions and deliverables, whose they are, and where they are answered."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from include.casework.mailbox import triage
+from include.engagement import process
+from include.register.models import Engagement, Request, SignOff, StagePeriod
+
+# The task that asks for each sign-off: its DAG, and its id with the round in it.
+TASKS: dict[str, tuple[str, str]] = {
+    "first_meeting": ("engagement", "intake.hold_first_meeting"),
+    "information_review": ("engagement", "information.review_information_{}"),
+    "decision": ("engagement", "contract.decide"),
+    "quote": ("engagement", "contract.draw_up_quote_{}"),
+    "contract_check": ("engagement", "contract.check_signed_contract_{}"),
+    "scorecard": ("engagement", "round_{}.appraisal.score"),
+    "reserve_exhausted": ("engagement", "round_{}.appraisal.conclude"),
+    "handover_changes": ("engagement", "handover.make_changes_{}"),
+    "monitoring_assessment": ("monitoring", "monitoring.assess"),
+    "care_call": ("feedback", "feedback.call_client"),
+}
+DELIVER = "Đặt tệp vào inbox/{}/{} trong kho hồ sơ. Khi đủ tệp, hệ thống kiểm tra rồi chuyển sang hội đồng thẩm định."
+
+
+@dataclass(frozen=True)
+class Work:
+    """One thing to do.
+
+    ``due`` is its stage's or request's, None where there is none; ``page`` is Airflow's form for it. ``engagement`` is
+    empty for the mails to sort, which are one thing to do. ``follows`` says what it takes and what comes next
+    (Vietnamese).
+    """
+
+    role: str
+    what: str
+    since: date
+    engagement: str = ""
+    company: str = ""
+    due: date | None = None
+    late: bool = False
+    follows: str = ""
+    page: str = ""
+
+
+def form_page(engagement_id: str, gate: str, number: int, who: str = "") -> str:
+    """Return the path of Airflow's page on which a sign-off is answered."""
+    dag, task = TASKS[gate]
+    run = engagement_id if dag == "engagement" else f"{engagement_id}__{dag}-{number}"
+    members = [member.key for member in process.COUNCIL]
+    mapped = f"/mapped/{members.index(who)}" if who else ""
+    return f"/dags/{dag}/runs/{run}/tasks/{task.format(number)}{mapped}/required_actions"
+
+
+def work(session: Session, *, today: date, roles: Collection[str] | None = None) -> list[Work]:
+    """Return what waits for the holders of ``roles`` (None: for all of the staff), the oldest first."""
+    dues = {
+        (row.engagement_id, row.stage): row.due
+        for row in session.execute(
+            select(StagePeriod.engagement_id, StagePeriod.stage, func.max(StagePeriod.due).label("due"))
+            .where(StagePeriod.closed.is_(None)).group_by(StagePeriod.engagement_id, StagePeriod.stage)
+        )
+    }  # fmt: skip
+    company = Engagement.form["client"]["name"].astext
+    found = [
+        _decision(row, name or "", dues.get((row.engagement_id, process.SIGN_OFFS[row.gate].stage)), today)
+        for row, name in session.execute(
+            select(SignOff, company).join(Engagement, Engagement.id == SignOff.engagement_id)
+            .where(SignOff.decision.is_(None), SignOff.ended.is_(None)).order_by(SignOff.id)
+        )
+    ]  # fmt: skip
+    found += [
+        Work(row.of, process.REQUESTS[row.kind].title.vi + _round(row.round), row.asked, row.engagement_id, name or "",
+             row.due, row.due < today, DELIVER.format(row.engagement_id, row.key))
+        for row, name in session.execute(
+            select(Request, company).join(Engagement, Engagement.id == Request.engagement_id)
+            .where(Request.status == "open", Request.of != "client").order_by(Request.id)
+        )
+    ]  # fmt: skip
+    if mails := triage(session):
+        found.append(Work("account_manager", f"{len(mails)} thư đến chờ phân loại", min(row.day for row in mails)))
+    mine = [each for each in found if roles is None or each.role in roles]
+    return sorted(mine, key=lambda each: each.since)
+
+
+def _decision(row: SignOff, company: str, due: date | None, today: date) -> Work:
+    gate = process.SIGN_OFFS[row.gate]
+    role = f"{gate.role}.{row.who}" if row.who else gate.role
+    return Work(
+        role, gate.title + _round(row.round), row.asked, row.engagement_id, company, due,
+        due is not None and due < today, gate.help, form_page(row.engagement_id, row.gate, row.round, row.who),
+    )  # fmt: skip
+
+
+def _round(number: int) -> str:
+    return f" (vòng {number})" if number > 1 else ""
