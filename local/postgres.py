@@ -81,6 +81,12 @@ class Postgres:
                 statement += sql.SQL(" template {}").format(sql.Identifier(template))
             cursor.execute(statement)
 
+    def set_option(self, database: str, name: str, value: str) -> None:
+        """Set an option of the server for all later sessions of a database."""
+        with _connection(self._socket_folder()) as cursor:
+            statement = sql.SQL("alter database {} set {} = {}")
+            cursor.execute(statement.format(sql.Identifier(database), sql.Identifier(name), sql.Literal(value)))
+
     def drop_database(self, name: str) -> None:
         """Drop a database, ending whoever is still connected to it."""
         with _connection(self._socket_folder()) as cursor:

@@ -42,6 +42,7 @@ NEEDED_BYTES = 500_000_000
 PREPARATION_SECONDS = 300.0
 API_SECONDS = 180.0
 PORTAL_SECONDS = 60.0
+LOCK_LIMIT = "30s"
 PORTAL_ROLE = "portal"  # reads the register and nothing else
 ENVIRONMENT_FILE = "environment.json"
 
@@ -262,6 +263,8 @@ class Stack:
         self._postgres.start()
         for database in ("airflow", "register"):
             self._postgres.create_database(database)
+        # Workers that outlive a killed scheduler hold its connection open, and with it the lock on a run.
+        self._postgres.set_option("airflow", "idle_in_transaction_session_timeout", LOCK_LIMIT)
         self._prepare()
         self._postgres.add_reader(PORTAL_ROLE, "register")
         self._launch("portal", "-m", "portal", env=self.portal_environment())

@@ -91,3 +91,15 @@ def test_a_reader_reads_one_database_and_changes_nothing(tmp_path: Path) -> None
         with pytest.raises(OperationalError, match="permission denied"):
             create_engine(server.url(other, role="khach")).connect()
     server.stop()
+
+
+def test_an_option_holds_for_later_sessions_of_one_database(postgres: Postgres) -> None:
+    for name in ("limited", "unlimited"):
+        postgres.create_database(name)
+    postgres.set_option("limited", "idle_in_transaction_session_timeout", "30s")
+
+    def limit(name: str) -> str:
+        with create_engine(postgres.url(name)).connect() as connection:
+            return str(connection.scalar(text("show idle_in_transaction_session_timeout")))
+
+    assert (limit("limited"), limit("unlimited")) == ("30s", "0")
