@@ -16,6 +16,7 @@ from include.mail.message import checked_address
 from include.production import SHORTEST_KEY, keys_in
 
 ROOT = Path(__file__).resolve().parent.parent
+STAFF_PAGES = "/engagements"  # below Airflow's address
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,9 @@ class Settings:
     ``production`` installations refuse a rehearsal's calendar. ``portal_url`` is where clients reach the portal (None:
     there is none, and no mail links to it); ``portal_keys`` sign its links, newest first. ``authserv_id`` is the name
     under which the firm's own mail host writes what it found about a sender (RFC 8601); empty: it writes nothing.
-    With ``mail_dry_run`` mails are written and never sent. Replies are read from ``imap_conn_id``, on one machine from
-    ``reply_folder``, where the mail catcher keeps them.
+    ``airflow_url`` is where staff reach Airflow; empty: mails to staff link to no page. With ``mail_dry_run`` mails are
+    written and never sent. Replies are read from ``imap_conn_id``, on one machine from ``reply_folder``, where the mail
+    catcher keeps them.
     """
 
     register_url: str
@@ -40,6 +42,7 @@ class Settings:
     mail_record: str | None
     production: bool
     firm_file: Path
+    airflow_url: str = ""
     portal_url: str | None = None
     portal_keys: tuple[str, ...] = field(default=(), repr=False)
     imap_conn_id: str = "imap_default"
@@ -78,6 +81,7 @@ def load_settings() -> Settings:
         mail_record=env.get("ENGAGEMENT_MAIL_RECORD"),
         production=env.get("ENGAGEMENT_PRODUCTION", "") == "1",
         firm_file=Path(env.get("ENGAGEMENT_FIRM_FILE", ROOT / "include" / "firm.yaml")),
+        airflow_url=env.get("AIRFLOW__API__BASE_URL", "").rstrip("/"),
         portal_url=portal_url,
         portal_keys=portal_keys,
         reply_folder=Path(env["ENGAGEMENT_REPLY_FOLDER"]) if env.get("ENGAGEMENT_REPLY_FOLDER") else None,

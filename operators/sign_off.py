@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowException
+from airflow.sdk.execution_time.hitl import HITLUser
 
 from include.engagement import process
 from operators.answer_on_file import AnswerOnFile
@@ -124,10 +126,14 @@ class SignOff(CaseOperator, HITLOperator):
         self.go_on(context, outcome)
 
     def _word(self, case: Case, number: int) -> None:
-        """Say what it is about: the engagement's id, the company's name, no personal data."""
+        """Say what it is about: the engagement's id, the company's name, no personal data; and who alone may answer."""
         from include.casework.desks import GATE_DESKS
+        from include.casework.staff import COUNCIL, logins
 
         row = process.SIGN_OFFS[self.gate]
+        if os.environ.get("ENGAGEMENT_REHEARSAL") != "1":  # a rehearsal's player stands for all of the staff
+            allowed = logins(case.firm, f"{COUNCIL}.{self.who}" if self.who else row.role)
+            self.assigned_users = [HITLUser(id=login, name=login) for login in allowed] or None
         note = GATE_DESKS[self.gate].note(case)
         self.body = f"{note}\n\n{row.help}" if note else row.help
         member = next((m.title.vi for m in process.COUNCIL if m.key == self.who), "")

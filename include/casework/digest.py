@@ -13,6 +13,7 @@ from include.casework.office import Office
 from include.mail.message import build_message
 from include.mail.templates import render_mail
 from include.register.models import Mail
+from include.settings import STAFF_PAGES
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Line:
 
 def send_digest(office: Office, day: date, role: str, lines: Sequence[Line]) -> Mail:
     """Send the digest of a day to the holder of ``role``, once."""
-    firm = office.settings.firm
+    firm, airflow = office.settings.firm, office.settings.airflow_url
     person = firm["staff"]
     for part in role.split("."):
         person = person[part]
@@ -36,7 +37,8 @@ def send_digest(office: Office, day: date, role: str, lines: Sequence[Line]) -> 
         "digest",
         language="vi",
         facts=firm_mail_facts(firm, "vi", recipient_name=person["name"], day=day,
-                              digest=[asdict(line) for line in lines]),
+                              digest=[asdict(line) for line in lines],
+                              work_page=f"{airflow}{STAFF_PAGES}/work" if airflow else ""),
     )  # fmt: skip
 
     def build(message_id: str, references: Sequence[str]) -> bytes:

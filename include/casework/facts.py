@@ -280,6 +280,7 @@ def firm_mail_facts(
         "topics": [],
         "topic_links": [],
         "portal_link": "",
+        "work_page": "",
         "second": None,
         "digest": [],
         "day": None,

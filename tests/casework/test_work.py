@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -11,7 +12,7 @@ from include.casework.signing import ask_for
 from include.casework.staff import holders, logins, roles_of
 from include.casework.work import TASKS, Work, form_page, work
 from include.engagement import process
-from include.settings import ROOT
+from include.settings import ROOT, STAFF_PAGES
 from tests.firm import Firm
 
 FIRM: dict[str, Any] = {"staff": {
@@ -105,3 +106,24 @@ def test_the_firms_file_names_nobody_who_alone_may_decide() -> None:
 
     firm = yaml.safe_load((ROOT / "include" / "firm.yaml").read_text(encoding="utf-8"))
     assert [role for role, _ in holders(firm) if logins(firm, role)] == []
+
+
+def test_the_daily_digest_leads_to_the_page_where_airflows_address_is_known(firm: Firm) -> None:
+    firm.open()
+    with firm.case() as case:
+        ask_for(case, "first_meeting", 1)
+    firm.sweep(date(2026, 12, 2))
+    firm.settings = replace(firm.settings, airflow_url="https://airflow.example")
+    firm.sweep(date(2026, 12, 3))
+    before, after = (
+        str(mail.get_body(("plain",)).get_content())  # type: ignore[union-attr]
+        for mail in firm.outbox.read() if "Việc cần theo dõi" in str(mail["subject"])
+    )  # fmt: skip
+    assert "http" not in before.replace(firm.settings.firm["website"], "")
+    assert "https://airflow.example/engagements/work" in after
+
+
+def test_the_digest_names_the_address_at_which_the_pages_are_served() -> None:
+    from plugins.engagements import PREFIX
+
+    assert PREFIX == STAFF_PAGES

@@ -61,6 +61,7 @@ def sample_facts(**changes: Any) -> dict[str, Any]:
             {"engagement": "KHV-2026-0043", "company": "Tân & Phát", "what": "Trả lời báo giá", "since": None,
              "overdue": False},
         ],
+        "work_page": "https://airflow.kehoachviet.example/engagements/work",
         "portal_link": "https://hoso.kehoachviet.example/r/WyJLSFYtMjAyNi0wMDQyIl0.alJfbg.kQ3-_x1",
         "day": date(2026, 12, 14),
         "second": {"answer": "Từ chối dịch vụ", "by": "viet", "stands": "Chấp nhận", "decided_by": "thuha",
