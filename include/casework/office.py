@@ -10,7 +10,7 @@ import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -19,9 +19,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, sessionmaker
 
 from include import clock
+from include.casework.working_days import calendar_in_force
 from include.documents.libreoffice import ConversionFailed, LibreOffice, find_libreoffice
 from include.engagement import process
-from include.engagement.calendar import WorkingCalendar, working_calendar
+from include.engagement.calendar import WorkingCalendar
 from include.engagement.errors import NotReproducible, RuleBroken, UnknownEngagement
 from include.engagement.timetable import moved_due
 from include.mail.ledger import MailLedger
@@ -67,7 +68,7 @@ class Office:
             engagement = session.get(Engagement, engagement_id)
             if engagement is None:
                 raise UnknownEngagement(f"Không có hồ sơ {engagement_id} trong sổ đăng ký.")
-            yield Case(self, session, engagement, today or self.today)
+            yield Case(self, session, engagement, today or self.today, calendar_in_force(session))
 
 
 def open_office(
@@ -96,7 +97,7 @@ class Case:
     session: Session
     engagement: Engagement
     today: date
-    calendar: WorkingCalendar = field(default_factory=working_calendar)
+    calendar: WorkingCalendar
 
     @property
     def id(self) -> str:
@@ -257,12 +258,13 @@ class Case:
     ) -> Request:
         """Open a request, due after ``days`` working days (default: its row's); ``reasons``: why items came back."""
         row = process.REQUESTS[kind]
+        days = row.answer_days if days is None else days
         key = request_key(kind, number)
         new = self.session.scalar(
             insert(Request)
             .values(engagement_id=self.id, key=key, kind=kind, round=number, stage=row.stage, of=row.of,
                     stage_round=stage_round, asked=self.today, times_asked=1, status="open",
-                    due=self.calendar.add(self.today, row.answer_days if days is None else days))
+                    days=days, due=self.calendar.add(self.today, days))
             .on_conflict_do_nothing()
             .returning(Request.id)
         )  # fmt: skip

@@ -340,6 +340,7 @@ def _settle(
         request.due = max(
             request.due, case.calendar.add(case.today, process.REQUESTS[request.kind].follow_up_days)
         )
+        request.days = case.calendar.between(case.today, request.due)
     receipt = hashlib.sha256("".join(sorted(_occasion(request.key, a) for a in fresh)).encode()).hexdigest()[:16]
     case.event(
         "received", key=f"received/{request.key}/{receipt}", request=request.key, unclear=unclear,

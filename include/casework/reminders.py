@@ -12,8 +12,8 @@ from include.casework.correspondence import addressee, post
 from include.casework.digest import Line, send_digest
 from include.casework.mailbox import digest_lines, undeliverable
 from include.casework.office import Case, Office
+from include.casework.working_days import calendar_in_force
 from include.engagement import process
-from include.engagement.calendar import working_calendar
 from include.engagement.reminders import OpenRequest, due_reminders
 from include.register.models import Engagement, Mail, ReminderSent, Request, SignOff
 
@@ -25,7 +25,8 @@ def sweep(office: Office, *, since: date, day: date) -> int:
 
     The mails of a day go out over one connection, after all of them are in the ledger.
     """
-    calendar = working_calendar()
+    with office.sessions() as session:
+        calendar = calendar_in_force(session)
     days = [since, *calendar.days(since, day)] if calendar.is_working_day(since) else calendar.days(since, day)
     count = 0
     for each in days:

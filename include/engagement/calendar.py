@@ -1,6 +1,7 @@
 """Working days in Viet Nam: Labour Code 2019 Art. 112, the yearly announcements, and the firm's own overrides.
 
-Days off come from the ``holidays`` package; ``calendar.yaml`` beside this module adds, removes and exchanges days.
+Days off come from the ``holidays`` package; ``calendar.yaml`` beside this module adds, removes and exchanges days, and
+the register's calendar, which staff edit, wins over both (``include.casework.working_days``).
 ``python -m include.engagement.calendar 2027`` prints a year for comparison with the official announcement.
 """
 
@@ -8,11 +9,12 @@ from __future__ import annotations
 
 import sys
 from calendar import monthrange
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from holidays import HolidayBase, country_holidays
@@ -23,6 +25,15 @@ ONE_DAY = timedelta(days=1)
 
 def _official_days() -> HolidayBase:
     return country_holidays("VN", language="vi")
+
+
+@dataclass(frozen=True)
+class DayRule:
+    """What a day is: ``off`` with its occasion, ``worked`` in exchange for another, or ``ordinary``, as if no holiday
+    fell on it."""
+
+    kind: Literal["off", "worked", "ordinary"]
+    occasion: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +58,21 @@ class WorkingCalendar:
             return None
         occasion: str | None = self._official.get(d)
         return occasion
+
+    def with_rules(self, rules: Mapping[date, DayRule], *, confirmed_years: Iterable[int] = ()) -> WorkingCalendar:
+        """Return this calendar with ``rules`` in place of what it says of their days; more years are confirmed."""
+
+        def layer(kind: str, own: Mapping[date, str]) -> dict[date, str]:
+            kept = {day: occasion for day, occasion in own.items() if day not in rules}
+            return kept | {day: rule.occasion for day, rule in rules.items() if rule.kind == kind}
+
+        return replace(
+            self,
+            extra_holidays=layer("off", self.extra_holidays),
+            not_holidays=layer("ordinary", self.not_holidays),
+            working_days=layer("worked", self.working_days),
+            confirmed_years=self.confirmed_years | frozenset(confirmed_years),
+        )
 
     def is_working_day(self, d: date) -> bool:
         """Tell whether the firm works on ``d``."""
@@ -138,7 +164,7 @@ def read_calendar(path: Path) -> WorkingCalendar:
 
 @cache
 def working_calendar() -> WorkingCalendar:
-    """Return the firm's calendar, read once in a process."""
+    """Return the calendar without what staff changed in the register, read once in a process."""
     return read_calendar(OVERRIDES)
 
 

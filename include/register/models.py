@@ -121,6 +121,7 @@ class Request(Base):
     stage_round: Mapped[int]
     asked: Mapped[date]  # when last asked
     due: Mapped[date]
+    days: Mapped[int | None]  # working days given when last asked; None: asked before the register kept them
     times_asked: Mapped[int] = mapped_column(default=1)
     status: Mapped[str] = mapped_column(default="open")  # open | answered | withdrawn
     of: Mapped[str]  # client | service_department
@@ -304,6 +305,24 @@ class Installation(Base):
     mail_paused_at: Mapped[datetime | None]
     mail_paused_by: Mapped[str | None]
     mail_paused_why: Mapped[str | None]
+
+
+class CalendarEdition(Base):
+    """The firm's own days, as staff saved them; the newest is in force (see ``include.casework.working_days``).
+
+    ``days``: day, kind (off | worked | ordinary) and occasion of each. ``confirmed_years``: compared with the official
+    announcement.
+    """
+
+    __tablename__ = "calendar_edition"
+
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    days: Mapped[list[Any]]
+    confirmed_years: Mapped[list[Any]]
+    by: Mapped[str]
+    note: Mapped[str]
+    day: Mapped[date]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class IncomingMail(Base):

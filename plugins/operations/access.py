@@ -1,7 +1,9 @@
 """Who may see and do what: Airflow's own login and permissions, for every route at once.
 
-Who may read the DAG ``engagement`` reads these pages; who may edit it acts on them. A form is taken only from a page of
-ours that was served to the same person.
+Who may read the DAG ``engagement`` reads these pages; who may edit it acts on them. Who moreover may change Airflow's
+Variables, which are its settings for the whole installation, changes what holds for the whole installation here. That
+is asked of the auth manager, not read from names of roles; with Airflow's own managers, Op and Admin may.
+A form is taken only from a page of ours that was served to the same person.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ class Person:
     name: str
     login: str
     may_act: bool
+    may_administer: bool
     form_token: str
 
 
@@ -49,7 +52,8 @@ async def admitted(request: Request, user: Annotated[BaseUser, Depends(get_user)
         _check_origin(request)
         _check_size(request)
         _check_form_token(str((await request.form()).get("form_token", "")), name)
-    person = Person(name, str(user.get_id()), may_act, _signer().dumps(name))
+    may_administer = may_act and manager.is_authorized_variable(method="PUT", user=user)
+    person = Person(name, str(user.get_id()), may_act, may_administer, _signer().dumps(name))
     request.state.person = person
     return person
 
@@ -64,12 +68,20 @@ async def acting(person: Signed) -> Person:
     return person
 
 
+async def administering(person: Signed) -> Person:
+    """Return the person who may change what holds for the whole installation. Raises HTTPException 403."""
+    if not person.may_administer:
+        raise HTTPException(403, "administering")
+    return person
+
+
 async def posted(request: Request, person: Signed) -> FormData:
     """Return the form that was sent. Nothing of it is read before it is known who sent it."""
     return await request.form()
 
 
 Acting = Annotated[Person, Depends(acting)]
+Administering = Annotated[Person, Depends(administering)]
 Posted = Annotated[FormData, Depends(posted)]
 
 

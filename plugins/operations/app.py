@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from include.casework.inbox_drop import InboxBusy
 from include.engagement.errors import EngagementError, UnknownEngagement
 from include.storage import StorageError
-from plugins.operations import engagement, imports, intake, overview, reports, waiting, work
+from plugins.operations import calendar, engagement, imports, intake, overview, reports, waiting, work
 from plugins.operations.access import admitted
 from plugins.operations.page import shown
 
@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 _WHY = {
     "reading": ("Tài khoản của bạn không được xem các hồ sơ.", "Your account may not see the engagements."),
     "acting": ("Tài khoản của bạn chỉ được xem, không được thao tác.", "Your account may look, but not act."),
+    "administering": ("Chỉ quản trị viên Airflow sửa được lịch.", "Only Airflow's administrators may edit this."),
     "another site": ("Yêu cầu đến từ một trang khác nên không được thực hiện.",
                      "The request came from another site and was not carried out."),
     "form": ("Biểu mẫu đã hết hạn: xin mở lại trang và gửi lại.", "The form is too old: open the page again."),
@@ -61,6 +62,7 @@ def create_app() -> FastAPI:
     app.include_router(intake.router)
     app.include_router(imports.router)
     app.include_router(reports.router)
+    app.include_router(calendar.router)
 
     @app.middleware("http")
     async def headed(request: Request, call_next: Any) -> Response:

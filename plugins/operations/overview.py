@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from include.casework.board import SORTS, board
+from include.casework.working_days import calendar_in_force
 from include.engagement import process
-from include.engagement.calendar import working_calendar
 from plugins.operations.page import office, shown
 
 router = APIRouter()
@@ -30,7 +30,7 @@ def overview(
     desk = office()
     with desk.sessions() as session:
         found = board(
-            session, today=desk.today, calendar=working_calendar(), search=search,
+            session, today=desk.today, calendar=calendar_in_force(session), search=search,
             stage=stage if stage in process.STAGES else "", waiting_on=waiting_on, late=late,
             sort=sort if sort in SORTS else "promised", page=page,
         )  # fmt: skip

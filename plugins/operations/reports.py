@@ -16,8 +16,9 @@ from include.casework import reports
 from include.casework.report_charts import described, drawn
 from include.casework.report_tables import engagements_table, share, tables
 from include.casework.reports import MOST_MONTHS, Period, Report
+from include.casework.working_days import calendar_in_force
 from include.documents.workbooks.report import Table, build
-from include.engagement.calendar import WorkingCalendar, working_calendar
+from include.engagement.calendar import WorkingCalendar
 from include.engagement.process import Language, Text
 from plugins.operations.page import download, language, office, shown
 
@@ -59,7 +60,7 @@ def page(request: Request, period: Chosen) -> Response:
     """Show the report of a period."""
     desk = office()
     with desk.sessions() as session:
-        found = reports.report(session, period, working_calendar())
+        found = reports.report(session, period, calendar_in_force(session))
         first = reports.first_month(session)
     now = _language(request)
     return shown(
@@ -76,7 +77,7 @@ def chart(request: Request, key: str, period: Chosen) -> Response:
     if key not in _READ:
         raise HTTPException(404)
     with office().sessions() as session:
-        figures = _READ[key](session, period, working_calendar())
+        figures = _READ[key](session, period, calendar_in_force(session))
     return Response(drawn(key, figures, _language(request)).data, media_type="image/png")
 
 
@@ -85,7 +86,7 @@ def workbook(request: Request, period: Chosen) -> Response:
     """Hand out the report as an Excel file, with the list of the engagements."""
     desk, now = office(), _language(request)
     with desk.sessions() as session:
-        found = reports.report(session, period, working_calendar())
+        found = reports.report(session, period, calendar_in_force(session))
         rows = reports.listed(session, period)
     sheets: list[Table] = [*tables(found).values(), engagements_table(rows)]
     months = f"{period.since:%m/%Y} – {period.until:%m/%Y}"

@@ -11,6 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, sync_playwright
 
+from tests.firm import FORM
 from tests.plugins.conftest import Staff
 from tests.plugins.test_staff_browser import CHROMIUM, RULES, WIDTHS
 from tests.plugins.test_staff_browser import served as served
@@ -38,4 +39,32 @@ def test_the_report_has_no_barrier_and_every_chart_is_seen(staff: Staff, served:
                                        bypass_csp=True).new_page()  # fmt: skip
             page.goto(f"{served}/reports")
             look(page, "reports", device, width)
+        browser.close()
+
+
+@pytest.mark.browser
+def test_a_day_off_is_entered_looked_at_and_saved_by_keyboard_and_no_page_has_a_barrier(
+    staff: Staff, served: str
+) -> None:
+    staff.login.role = "admin"
+    staff.firm.open().ask("information")
+    staff.firm.open(client={**FORM["client"], "name": "Công ty TNHH Nội thất Gỗ Việt"}).inform().decide().contract()
+    staff.firm.ask("delivery")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        for number, (device, (width, height)) in enumerate(WIDTHS.items()):
+            page = browser.new_context(viewport={"width": width, "height": height}, locale="vi-VN",
+                                       bypass_csp=True).new_page()  # fmt: skip
+            page.goto(f"{served}/calendar?year=2027")
+            look(page, "calendar", device, width)
+            page.get_by_label("Từ ngày").fill(f"2026-12-0{3 + number}")
+            page.get_by_label("Dịp nghỉ, lý do").fill("Nghỉ của công ty")
+            page.get_by_role("button", name="Xem trước").focus()
+            page.keyboard.press("Enter")
+            page.get_by_role("heading", name="Hạn sẽ dời").wait_for()
+            look(page, "calendar-preview", device, width)
+            page.get_by_role("button", name="Lưu lịch và dời các hạn trên").focus()
+            page.keyboard.press("Enter")
+            page.get_by_role("status").wait_for()
+            look(page, "calendar-edition", device, width)
         browser.close()
