@@ -105,14 +105,40 @@ class CaseOperator(BaseOperator, SkipMixin):
 
     ``number`` is the round; None: the number of the planned run (a monitoring visit, a contact) that it runs in.
     Where outcomes part ways, ``when`` says which task follows which; else whatever is downstream does.
+
+    ``since`` and ``until`` are the first and the last flow (``process.FLOW``) that the task belongs to. An engagement
+    that was opened under another passes it: nothing is done, and what follows ``passed_as`` follows.
     """
 
     inherits_from_skipmixin = True
 
-    def __init__(self, *, number: int | None = 1, **kwargs: Any) -> None:
+    def __init__(
+        self, *, number: int | None = 1, since: int = 1, until: int | None = None, passed_as: str | None = None,
+        **kwargs: Any,
+    ) -> None:  # fmt: skip
         super().__init__(**kwargs)
         self.number = number
+        self.since = since
+        self.until = until
+        self.passed_as = passed_as
         self.routes: dict[str, str] = {}
+
+    def execute(self, context: Context) -> None:
+        """Do the task's work, or pass it in an engagement of another flow."""
+        if self._belongs(context):
+            return self.work(context)
+        self.log.info("%s is no part of the flow that the engagement was opened under", self.task_id)
+        return self.go_on(context, self.passed_as)
+
+    def work(self, context: Context) -> None:
+        """Do what the task is for."""
+        raise NotImplementedError
+
+    def _belongs(self, context: Context) -> bool:
+        if self.since == 1 and self.until is None:
+            return True
+        with self.case(context) as case:
+            return self.since <= case.flow and (self.until is None or case.flow <= self.until)
 
     def when(self, outcome: str, label: str, followed: BaseOperator) -> None:
         """Lay the edge to the task that follows ``outcome``, labelled for the graph.
@@ -209,7 +235,7 @@ class Step(CaseOperator):
         super().__init__(**kwargs)
         self.action = action
 
-    def execute(self, context: Context) -> None:
+    def work(self, context: Context) -> None:
         """Do it and follow its outcome."""
         module, _, function = self.action.partition(":")
         act = getattr(import_module(f"include.casework.{module}"), function)

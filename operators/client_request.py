@@ -24,12 +24,15 @@ class ClientRequest(CaseOperator):
         super().__init__(**kwargs)
         self.kind = kind
 
-    def execute(self, context: Context) -> None:
-        """Ask, then wait for the answer; when there is nothing to ask, go on."""
+    def work(self, context: Context) -> None:
+        """Ask, then wait for the answer; when there is nothing to ask, go on. What was answered is not asked again."""
         from include.casework.desks import REQUEST_DESKS
 
         with self.case(context) as case:
-            asked = REQUEST_DESKS[self.kind].ask(case, self.round(case, context))
+            number = self.round(case, context)
+            asked = case.request(self.kind, number)
+            if asked is None or asked.status != "answered":
+                asked = REQUEST_DESKS[self.kind].ask(case, number)
         if asked is None:
             return self.go_on(context, "complete")
         return self.receive(context)

@@ -58,7 +58,7 @@ class SignOff(CaseOperator, HITLOperator):
         self.gate = gate
         self.who = who
 
-    def execute(self, context: Context) -> None:
+    def work(self, context: Context) -> None:
         """Prepare; go on with the decision that is there, or ask for it."""
         from include.casework.desks import GATE_DESKS, follow
         from include.casework.signing import ask_for, sign_off, tell_why

@@ -12,6 +12,7 @@ from include.casework.correspondence import meeting_invitation, post
 from include.casework.facts import in_language
 from include.casework.office import Case
 from include.casework.signing import Answer
+from include.engagement import process
 from include.engagement.errors import InvalidSignOff
 from include.engagement.form import missing_items
 from include.register.models import Request
@@ -21,8 +22,9 @@ MEETING_HOUR = time(9, 0)
 
 def open_engagement(case: Case) -> None:
     """Open the stage: intake record and interview guide for staff, welcome mail to the client."""
-    case.engagement.status = "open"
-    case.event("opened")
+    if case.engagement.status == "registered":
+        case.engagement.status = "open"
+    case.event("opened", flow=process.FLOW)
     case.open_stage("intake")
     missing = still_missing(case)
     case.document("intake_record", "opening", missing=missing)

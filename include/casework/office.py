@@ -124,6 +124,12 @@ class Case:
         """Whether the engagement was ended by hand (see ``include.casework.ending``): nothing more is done in it."""
         return self.happened("ended") is not None
 
+    @property
+    def flow(self) -> int:
+        """The version of the flow that the engagement was opened under; it goes by that to its end."""
+        opened = self.happened("opened")
+        return int(opened.facts.get("flow", 1)) if opened else process.FLOW
+
     # --- the record ---------------------------------------------------------------------------------
 
     def event(self, kind: str, *, key: str | None = None, **facts: Any) -> None:

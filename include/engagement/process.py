@@ -55,6 +55,10 @@ STAGES: dict[str, Stage] = {
     )
 }
 
+# The version of the flow in dags/. It goes up when a task is added to the flow or taken out of it: the task says by
+# ``since`` or ``until`` which versions it belongs to. Engagements under way keep the one they were opened under.
+FLOW = 1
+
 # Rounds that the run is laid out for. After the last, somebody decides; nothing goes on by itself.
 INFORMATION_ROUNDS = 3
 QUOTE_ROUNDS = 4  # the first quote and up to three negotiated ones

@@ -1,10 +1,25 @@
-"""One answer at a time: who answers a sign-off second is told so by Airflow itself."""
+"""What guards the answers to sign-offs: one at a time, and none that nobody would read."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from typing import Any
+from urllib.parse import quote
 from weakref import WeakValueDictionary
+
+import httpx
+
+ANSWER = re.compile(
+    r"(?P<api>.*/api/v2)/dags/(?P<dag>[^/]+)/dagRuns/(?P<run>[^/]+)/taskInstances/(?P<task>[^/]+)/(?P<index>-?\d+)"
+    r"/hitlDetails"
+)
+GONE = (
+    "Việc này thuộc phiên bản cũ của quy trình, câu trả lời không được ghi nhận. Xin mở lại Required Actions, trả lời "
+    "tại việc thay thế. | This sign-off belongs to an older version of the flow and the answer was not taken. Look in "
+    "Required Actions for the one in its place."
+)
 
 
 class OneAnswerAtATime:
@@ -12,6 +27,9 @@ class OneAnswerAtATime:
 
     Airflow looks whether a sign-off was answered, then writes the answer: of two in the same moment it tells both that
     theirs was taken, and hands one on. One after the other, the second gets 409. Holds within one API server.
+
+    An answer to a task that the DAG no longer has, or no longer maps, would be taken by Airflow and read by nobody: it
+    gets 410. Whether the task is there is asked of Airflow's own API in this process, with the caller's own login.
     """
 
     def __init__(self, app: Any) -> None:
@@ -20,9 +38,31 @@ class OneAnswerAtATime:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve."""
-        if scope["type"] != "http" or scope["method"] != "PATCH" or not scope["path"].endswith("/hitlDetails"):
+        answer = ANSWER.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] == "PATCH" else None
+        if answer is None:
             await self._app(scope, receive, send)
             return
         lock = self._locks.setdefault(scope["path"], asyncio.Lock())
         async with lock:
+            if await self._is_gone(answer, scope["headers"]):
+                await _refuse(send)
+                return
             await self._app(scope, receive, send)
+
+    async def _is_gone(self, answer: re.Match[str], headers: list[tuple[bytes, bytes]]) -> bool:
+        api, dag, run, task, index = (quote(part) for part in answer.groups())
+        login = [each for each in headers if each[0].lower() in (b"authorization", b"cookie", b"host")]
+        transport = httpx.ASGITransport(app=self._app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=login) as airflow:
+            there = await airflow.get(f"{api}/dags/{dag}/tasks/{task}")
+            if there.status_code != 200:
+                return there.status_code == 404
+            instance = await airflow.get(f"{api}/dags/{dag}/dagRuns/{run}/taskInstances/{task}/{index}")
+            return instance.status_code == 200 and instance.json()["state"] == "removed"
+
+
+async def _refuse(send: Any) -> None:
+    body = json.dumps({"detail": GONE}, ensure_ascii=False).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 410, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

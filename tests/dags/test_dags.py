@@ -49,6 +49,15 @@ def test_a_run_of_an_engagement_has_at_most_sixty_tasks(dags: dict[str, Any]) ->
     assert sum(instances(task) for task in dags["engagement"].tasks) <= MOST_TASK_INSTANCES
 
 
+def test_a_task_of_one_flow_only_says_how_engagements_of_another_pass_it(dags: dict[str, Any]) -> None:
+    for task in map(operator, tasks(dags)):
+        since, until = getattr(task, "since", 1), getattr(task, "until", None)
+        assert 1 <= since <= process.FLOW, task.task_id
+        assert until is None or since <= until < process.FLOW, task.task_id
+        if (since > 1 or until is not None) and task.routes:
+            assert task.passed_as in task.routes, task.task_id
+
+
 def test_every_stage_is_a_task_group_with_its_vietnamese_title(dags: dict[str, Any]) -> None:
     titles: dict[str, set[str]] = {}
     for dag in dags.values():

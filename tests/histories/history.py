@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from io import StringIO
 from pathlib import Path
@@ -35,7 +35,7 @@ from include.register.models import (
     StagePeriod,
 )
 from include.register.session import sessions
-from include.settings import load_settings
+from include.settings import ROOT, load_settings
 from rehearsal.letters import Mailbox
 from rehearsal.progress import Progress
 from rehearsal.rehearsal import Rehearsal
@@ -68,15 +68,26 @@ def record(scenario_file: Path, register_url: str, folder: Path) -> dict[str, An
         return {"form": scenario.form, "days": walk.heard}
 
 
-def replay(history: Mapping[str, Any], register_url: str, folder: Path, *, dags: Path | None = None) -> dict[str, Any]:
-    """Say everything again to the present code (and the DAG files in ``dags``); return what it decides."""
+def replay(
+    history: Mapping[str, Any],
+    register_url: str,
+    folder: Path,
+    *,
+    dags: Path = ROOT / "dags",
+    each_day: Callable[[Walk, int], None] = lambda walk, number: None,
+) -> dict[str, Any]:
+    """Say everything again to the present code and the DAG files in ``dags``; return what it decides.
+
+    ``each_day`` gets the walk and the day's number before anything happens on it.
+    """
     calendar, said = working_calendar(), 0
     with installation(register_url, folder):
-        walk = Walk(load_dags(dags) if dags else load_dags())
+        walk = Walk(load_dags(dags))
         before: date | None = None
         for number, entry in enumerate(history["days"]):
             day = date.fromisoformat(entry["day"])
             walk.set_day(day)
+            each_day(walk, number)
             if before is None:
                 engagement = walk.open(check_form(history["form"]), day)
                 walk.trigger("engagement", engagement, {"engagement_id": engagement})

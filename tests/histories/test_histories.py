@@ -5,15 +5,14 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from include.engagement import process
-from include.settings import ROOT
 from rehearsal.scenario import FOLDER as SCENARIOS
+from tests.histories.flow import change
 from tests.histories.history import FOLDER, replay, written
 
 HISTORIES = sorted(FOLDER.glob("*.json"))
@@ -47,19 +46,6 @@ def test_every_scenario_has_its_history() -> None:
     assert [path.stem for path in HISTORIES] == sorted(path.stem for path in SCENARIOS.glob("*.yaml"))
 
 
-@pytest.fixture
-def dags(tmp_path: Path) -> Path:
-    """A copy of the DAG files, to be changed."""
-    return Path(shutil.copytree(ROOT / "dags", tmp_path / "dags"))
-
-
-def change(dags: Path, before: str, after: str) -> None:
-    file = dags / "engagement.py"
-    text = file.read_text(encoding="utf-8")
-    assert text.count(before) == 1
-    file.write_text(text.replace(before, after), encoding="utf-8")
-
-
 @pytest.mark.parametrize(
     ("before", "after", "told"),
     [
@@ -72,7 +58,7 @@ def change(dags: Path, before: str, after: str) -> None:
 def test_a_changed_flow_is_told(
     dags: Path, before: str, after: str, told: str, register: str, tmp_path: Path
 ) -> None:
-    change(dags, before, after)
+    change(dags, (before, after))
     history = read("declined-by-firm")
 
     assert told in differences(history, replay(history, register, tmp_path, dags=dags))

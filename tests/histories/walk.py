@@ -156,6 +156,21 @@ class Walk:
         self.engagement = register_engagement(form, day=day)
         return self.engagement
 
+    def change(self, dags: Mapping[str, Any]) -> None:
+        """Have the DAG files changed under the runs: what waits in a task that is gone, waits no more."""
+        self.dags = dags
+        for run in self.all.values():
+            run.dag = dags[run.dag.dag_id]
+            there = {key for task in run.dag.tasks for key in (*keys(task), (task.task_id, -1))}
+            run.states = {key: state for key, state in run.states.items() if key in there}
+            run.waiting = {key: waiting for key, waiting in run.waiting.items() if key in there}
+
+    def forget(self) -> None:
+        """Have every task of every run begin from scratch, as if all of them had been renamed."""
+        for run in self.all.values():
+            run.states.clear()
+            run.waiting.clear()
+
     # --- what a rehearsal asks of the register ----------------------------------------------------------
 
     def set_day(self, day: date) -> None:

@@ -1,8 +1,9 @@
-"""Answers to one sign-off come one after the other, all else at once."""
+"""Answers to one sign-off come one after the other, all else at once; an answer that nobody would read is refused."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -10,6 +11,14 @@ import pytest
 from plugins.operations.answers import OneAnswerAtATime
 
 ANSWER = "/api/v2/dags/engagement/dagRuns/KHV-2026-0001/taskInstances/contract.decide/-1/hitlDetails"
+TASK = "/api/v2/dags/engagement/tasks/contract.decide"
+INSTANCE = ANSWER.removesuffix("/hitlDetails")
+
+
+async def reply(send: Any, status: int, body: Any) -> None:
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps(body).encode()})
 
 
 async def most_at_once(requests: list[tuple[str, str]]) -> int:
@@ -17,6 +26,9 @@ async def most_at_once(requests: list[tuple[str, str]]) -> int:
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         nonlocal inside, most
+        if scope["method"] == "GET" and not scope["path"].endswith("/hitlDetails"):
+            await reply(send, 200, {"state": "awaiting_input"})
+            return
         inside += 1
         most = max(most, inside)
         for _ in range(5):
@@ -25,8 +37,9 @@ async def most_at_once(requests: list[tuple[str, str]]) -> int:
 
     served = OneAnswerAtATime(app)
     await asyncio.gather(
-        *(served({"type": "http", "method": method, "path": path}, None, None) for method, path in requests)
-    )
+        *(served({"type": "http", "method": method, "path": path, "headers": []}, None, None)
+          for method, path in requests)
+    )  # fmt: skip
     return most
 
 
@@ -34,10 +47,50 @@ async def most_at_once(requests: list[tuple[str, str]]) -> int:
     ("requests", "most"),
     [
         ([("PATCH", ANSWER)] * 3, 1),
-        ([("PATCH", ANSWER), ("PATCH", ANSWER.replace("0001", "0002"))], 2),
+        ([("PATCH", ANSWER), ("PATCH", ANSWER.replace("decide/-1", "decide/0"))], 2),
         ([("GET", ANSWER)] * 3, 3),
         ([("PATCH", "/api/v2/dags/engagement")] * 3, 3),
     ],
 )
 def test_only_answers_to_the_same_sign_off_wait_for_each_other(requests: list[tuple[str, str]], most: int) -> None:
     assert asyncio.run(most_at_once(requests)) == most
+
+
+def answered(task: int, instance: tuple[int, str]) -> tuple[int, list[bytes]]:
+    """Answer where Airflow says this of the task and its instance: the status, and whose login asked for that."""
+    asked_by: list[bytes] = []
+    got: list[int] = []
+
+    async def airflow(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] in (TASK, INSTANCE):
+            asked_by.append(dict(scope["headers"])[b"cookie"])
+        said = {TASK: (task, {}), INSTANCE: (instance[0], {"state": instance[1]}), ANSWER: (200, {})}
+        await reply(send, *said[scope["path"]])
+
+    async def send(message: Any) -> None:
+        if "status" in message:
+            got.append(message["status"])
+
+    scope = {"type": "http", "method": "PATCH", "path": ANSWER, "headers": [(b"cookie", b"_token=thu-ha")]}
+    asyncio.run(OneAnswerAtATime(airflow)(scope, None, send))
+    return got[0], asked_by
+
+
+@pytest.mark.parametrize(
+    ("task", "instance", "status"),
+    [
+        (200, (200, "awaiting_input"), 200),
+        (404, (200, "awaiting_input"), 410),
+        (200, (200, "removed"), 410),
+        (403, (403, ""), 200),
+        (200, (404, ""), 200),
+    ],
+    ids=["waits", "task gone", "instance removed", "may not look", "no such run"],
+)
+def test_an_answer_that_nobody_would_read_is_refused(task: int, instance: tuple[int, str], status: int) -> None:
+    """Whatever else is wrong with an answer, Airflow says itself."""
+    assert answered(task, instance)[0] == status
+
+
+def test_airflow_is_asked_with_the_login_of_who_answers() -> None:
+    assert answered(200, (200, "awaiting_input"))[1] == [b"_token=thu-ha"] * 2
