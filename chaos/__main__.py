@@ -56,6 +56,8 @@ QUICK = ("coffee-roastery",)
 WHOLE = ("coffee-roastery", "furniture-workshop", "everything-goes-wrong", "refused-for-inaccuracy")
 QUICK_CLEARS = 8
 WHOLE_ROUNDS = 4
+QUICK_PATIENCE_SECONDS = 300.0
+PATIENCE_SECONDS = 900.0  # longer than the clock is ever off
 DRAIN_SECONDS = 180.0
 HISTORIES = ROOT / "tests" / "histories"
 
@@ -137,10 +139,12 @@ def _break(
                 scenarios=scenarios, airflow=staff, register=Patient(Record(settings)),  # type: ignore[arg-type]
                 mailbox=mailbox, storage=stack.storage, calendar=calendar, progress=progress, register_form=register,
                 log_of=log_reader(stack.data), visit=visited, post=post, parking=0,
+                patience=QUICK_PATIENCE_SECONDS if quick else PATIENCE_SECONDS,
             )  # fmt: skip
             broken: list[str] = []
             with Desk(settings, desk_api, mailbox) as desk:
-                with Monkey(stand, seed=seed, rounds=1 if quick else WHOLE_ROUNDS, say=progress.say) as monkey:
+                with Monkey(stand, seed=seed, rounds=1 if quick else WHOLE_ROUNDS, patient=not quick,
+                            say=progress.say) as monkey:
                     try:
                         rehearsal.play()
                     except (RehearsalFailed, ApiError) as error:
