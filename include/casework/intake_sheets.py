@@ -7,6 +7,7 @@ before and the result after; a row that is registered stays so, however often it
 from __future__ import annotations
 
 import hashlib
+import logging
 import tempfile
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,7 +25,7 @@ from include.engagement.errors import RuleBroken
 from include.engagement.form import entered_form, form_digest
 from include.engagement.process import Text
 from include.register.models import Draft, IntakeSheet
-from include.screening import find_antivirus, installed_limits, read_intake_rows, screen
+from include.screening import AntivirusFailed, find_antivirus, installed_limits, read_intake_rows, screen
 
 LARGEST = 10 << 20  # bytes
 # What screening may find in a sheet, in words for staff; anything else: it cannot be read.
@@ -38,6 +39,9 @@ PROBLEMS = {
     "virus": Text("Phần mềm kiểm tra phát hiện mã độc trong tệp, nên tệp không được mở. Xin báo quản trị viên.",
                   "A virus check raised an alarm on the file, so it is not opened. Please tell the administrator."),
 }  # fmt: skip
+UNCHECKED = Text("Phần mềm kiểm tra mã độc hiện không chạy nên tệp chưa được mở. Xin báo quản trị viên.",
+                 "The virus check does not run, so the file was not opened. Please tell the administrator.")
+log = logging.getLogger(__name__)
 
 State = Literal["ready", "opened", "refused", "twin", "repeated", "known"]
 
@@ -61,10 +65,7 @@ class Row:
 
 
 def read_sheet(office: Office, data: bytes, name: str, *, by: str) -> tuple[str, Text | None]:
-    """Keep what a sheet says, under the SHA-256 of its file, which is not kept; or say why it cannot be read.
-
-    Raises AntivirusFailed.
-    """
+    """Keep what a sheet says, under the SHA-256 of its file, which is not kept; or say why it cannot be read."""
     from include.documents.workbooks.answer_sheet import UnreadableSheet
     from include.documents.workbooks.intake_rows import DAMAGED
 
@@ -72,7 +73,11 @@ def read_sheet(office: Office, data: bytes, name: str, *, by: str) -> tuple[str,
     with tempfile.TemporaryDirectory(prefix="intake-sheet-") as folder:
         path = Path(folder) / "sheet.xlsx"
         path.write_bytes(data)
-        verdict = screen(path, name=name, limits=limits, formats=("xlsx",), antivirus=find_antivirus())
+        try:
+            verdict = screen(path, name=name, limits=limits, formats=("xlsx",), antivirus=find_antivirus())
+        except AntivirusFailed as error:
+            log.error("A sheet was not looked at: %s", error)
+            return "", UNCHECKED
         if verdict.code is not None:
             return "", PROBLEMS.get(verdict.code, DAMAGED)
         try:

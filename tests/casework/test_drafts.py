@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from include.casework import intake
-from include.casework.drafts import Submission, submit
-from include.casework.opening import awaiting_run
-from tests.firm import Firm
+from include.casework.drafts import Submission, save_draft, submit
+from include.casework.opening import awaiting_run, register_engagement
+from include.engagement.form import check_form
+from tests.firm import FORM, Firm
 
 ENTRIES = {"client.name": "Công ty Gốm Chu Đậu", "client.contact.name": "Lê Gốm",
            "client.contact.email": "gom@chudau.example", "client.tax_code": "6001234562"}  # fmt: skip
@@ -17,7 +20,10 @@ def send(firm: Firm, nonce: str, accepted: tuple[str, ...] | None = (), **entrie
     return submit(firm.office(), nonce, {**ENTRIES, **entries}, by="thu-ha", accepted=accepted)
 
 
-def test_a_form_clicked_eight_times_at_once_is_one_engagement(firm: Firm) -> None:
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_form_clicked_eight_times_at_once_is_one_engagement(firm: Firm, kept: bool) -> None:
+    if kept:
+        save_draft(firm.office(), "one", ENTRIES, by="thu-ha")
     with ThreadPoolExecutor(8) as pool:
         opened = list(pool.map(lambda _: send(firm, "one").engagement_id, range(8)))
     assert opened == ["KHV-2026-0001"] * 8
@@ -37,8 +43,8 @@ def test_clients_without_a_tax_code_are_not_taken_for_one_another(firm: Firm) ->
         assert send(firm, f"nonce {number}", **{"client.tax_code": "", "referrer": f"Khách {number}"}).engagement_id
 
 
-def test_what_is_opened_otherwise_is_not_waiting_for_its_run_here(firm: Firm) -> None:
-    firm.open()
+def test_what_is_registered_otherwise_is_not_started_here(firm: Firm) -> None:
+    register_engagement(check_form(FORM), settings=firm.settings)
     first = send(firm, "one", None).engagement_id
     with firm.office().sessions() as session:
         assert awaiting_run(session, most=9) == [first]

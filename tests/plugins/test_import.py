@@ -187,6 +187,13 @@ def test_an_empty_sheet_a_strange_one_and_none_at_all_are_refused(staff: Staff, 
     assert "Xin chọn một tệp" in staff.do("/import").text
 
 
+def test_where_the_virus_check_does_not_run_no_sheet_is_opened(
+    staff: Staff, template: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENGAGEMENT_ANTIVIRUS", "no-such-scanner")
+    assert "mã độc hiện không chạy" in upload(staff, filled(template, [SILK])).text
+
+
 def test_what_a_sheet_says_is_data_and_can_be_deleted(staff: Staff, template: bytes) -> None:
     home = uploaded(staff, template, {**SILK, "client.name": "<b>Lụa</b> =1+1"})
     page = staff.see(home)

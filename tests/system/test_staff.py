@@ -59,7 +59,7 @@ def until(done: Callable[[], bool], what: str) -> None:
 @pytest.fixture(scope="module")
 def browser(stack: Stack) -> Iterator[httpx.Client]:
     """The account manager, signed in to Airflow."""
-    with httpx.Client(base_url=stack.api_url, trust_env=False) as browser:
+    with httpx.Client(base_url=stack.api_url, trust_env=False, timeout=60) as browser:
         login = {"username": "account_manager", "password": stack.users["account_manager"]}
         browser.cookies.set("_token", browser.post("/auth/token", json=login).json()["access_token"])
         yield browser

@@ -25,8 +25,8 @@ _EXAMPLES = {
     "client.contact.name": "Vũ Minh Khôi", "client.contact.email": "khoi@banhmiphohien.example",
     "client.contact.phone": "0221 3862 345", "language": "Tiếng Việt", "referrer": "Khách hàng cũ giới thiệu",
     "need.purpose": "Vay vốn ngân hàng mở thêm hai cửa hàng", "need.horizon_months": "36",
-    "interests": "tín dụng; xuất khẩu", "finance.employees": "18", "finance.project_vnd": "3.200.000.000",
-    "finance.charter_capital_vnd": "2.000.000.000", "finance.investment_vnd": "1.500.000.000",
+    "interests": "tín dụng; xuất khẩu", "finance.employees": "18", "finance.project_vnd": "3200000000",
+    "finance.charter_capital_vnd": "2000000000", "finance.investment_vnd": "1500000000",
     "client.bank.account": "112000987654", "client.bank.bank": "VietinBank – Chi nhánh Hưng Yên",
     "add_ons.monitoring.every_months": "2", "add_ons.monitoring.visits": "3", "consent": "có",
 }  # fmt: skip
@@ -81,8 +81,8 @@ def _list(sheet: Worksheet) -> None:
 def _rule(path: str) -> DataValidation | None:
     field = ENTRIES[path]
     told: dict[str, Any] = {"allow_blank": True, "showErrorMessage": True, "showInputMessage": True}
-    if help := QUESTIONS[path].help:
-        told |= {"promptTitle": "Cách ghi", "prompt": help.vi[:250]}
+    if how := _how(path):
+        told |= {"promptTitle": "Cách ghi", "prompt": how[:250]}
     if field.kind == "language":
         return DataValidation(type="list", formula1='"Tiếng Việt,Tiếng Anh"', errorTitle="Ngôn ngữ",
                               error="Xin chọn Tiếng Việt hoặc Tiếng Anh.", **told)  # fmt: skip
@@ -97,6 +97,13 @@ def _rule(path: str) -> DataValidation | None:
         )  # fmt: skip
     return DataValidation(type="textLength", operator="lessThanOrEqual", formula1=str(field.longest),
                           errorTitle="Quá dài", error=f"Ô này nhiều nhất {field.longest} ký tự.", **told)  # fmt: skip
+
+
+def _how(path: str) -> str:
+    if path.endswith("_vnd"):
+        return "Ghi số bằng đồng, không kèm chữ; Excel tự thêm dấu chấm"
+    help = QUESTIONS[path].help
+    return help.vi if help else ""
 
 
 def _guide(sheet: Worksheet) -> None:
@@ -118,7 +125,7 @@ def _guide(sheet: Worksheet) -> None:
             needed = question.path in FIELDS and ENTRIES[question.path].required
             put(sheet, f"A{row}", question.label.vi, box=True, wrap=True, bold=True)
             put(sheet, f"B{row}", "bắt buộc" if needed else "", box=True, horizontal="center")
-            how = question.help.vi if question.help else ""
+            how = _how(question.path)
             put(sheet, f"C{row}", how, box=True, wrap=True)
             put(sheet, f"D{row}", _EXAMPLES[question.path], box=True, wrap=True)
             sheet.row_dimensions[row].height = 17 * max(
