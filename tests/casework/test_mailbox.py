@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -287,6 +287,15 @@ def test_a_delay_is_noted_and_the_client_is_still_chased(asked: Firm) -> None:
     read(asked, box)
     with asked.office().sessions() as session:
         assert states(asked) == [("delayed", "")] and undeliverable(session, CLIENT) is None
+
+
+def test_a_bounce_of_the_archives_copy_is_for_staff_and_does_not_mark_the_client(asked: Firm) -> None:
+    asked.settings = replace(asked.settings, mail_archive="LuuTru@kehoachviet.example")
+    box = Box()
+    box.deliver(bounce(sent(asked, "information_request").message_id, recipient="luutru@kehoachviet.example"))
+    read(asked, box)
+    with asked.office().sessions() as session:
+        assert states(asked) == [("triage", "archive_failed")] and undeliverable(session, CLIENT) is None
 
 
 def test_a_bounce_of_a_mail_that_is_not_ours_marks_nobody(asked: Firm) -> None:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import socket
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from aiosmtpd.controller import Controller
 from sqlalchemy.orm import Session as RegisterSession
 from sqlalchemy.orm import sessionmaker
 
+from include import clock
+from include.mail import ledger as ledger_module
 from include.mail.transport import Relay
 from include.register.models import Engagement
 from include.register.session import sessions
 from tests.mail.desk import Desk
+from tests.mail.servers import dovecot, smtp_port
+
+__all__ = ["dovecot", "smtp_port"]
 
 
 @pytest.fixture(scope="session")
@@ -64,3 +69,16 @@ def start_relay(desk: Desk) -> Iterator[Callable[..., Relay]]:
 def relay(start_relay: Callable[..., Relay]) -> Relay:
     """A relay on this machine that takes every mail unless ``desk`` says otherwise."""
     return start_relay()
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
+    """Moves the ledger's clock on."""
+    passed = timedelta()
+
+    def move(by: timedelta) -> None:
+        nonlocal passed
+        passed += by
+
+    monkeypatch.setattr(ledger_module, "now", lambda: clock.now() + passed)
+    return move

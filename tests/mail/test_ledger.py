@@ -12,12 +12,11 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
-from include import clock
 from include.mail import ledger as ledger_module
 from include.mail.ledger import DELAYS, THREAD_LENGTH, MailLedger, cancel_queued, pause, resume
 from include.mail.message import InvalidAddress, build_message
 from include.mail.record import FolderRecord
-from include.mail.transport import Relay, Transport
+from include.mail.transport import Relay, Transport, UnclearMail
 from include.register.models import Event, Mail
 from include.storage import open_storage
 from tests.mail.desk import Desk
@@ -82,6 +81,12 @@ class Post:
             subject="Chào Quý khách",
         )
 
+    def delivered(self, patience: timedelta) -> str:
+        """Deliver what is due, other tests' mails too, and return the state of the one mail here."""
+        self.ledger(patience=patience).deliver_due()
+        [row] = self.rows()
+        return row.state
+
     def rows(self) -> list[Mail]:
         with self.register() as session:
             return list(session.scalars(select(Mail).where(Mail.engagement_id == self.engagement).order_by(Mail.id)))
@@ -94,19 +99,6 @@ def office(
     post = Post(ledger_register, tmp_path, relay, engagement)
     desk.archive = post.record_folder
     return post
-
-
-@pytest.fixture
-def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
-    """Moves the ledger's clock on."""
-    passed = timedelta()
-
-    def move(by: timedelta) -> None:
-        nonlocal passed
-        passed += by
-
-    monkeypatch.setattr(ledger_module, "now", lambda: clock.now() + passed)
-    return move
 
 
 def test_a_mail_is_sent_kept_and_written_down(office: Post, desk: Desk) -> None:
@@ -432,6 +424,60 @@ def test_a_mail_handed_over_a_moment_ago_is_not_judged_yet(office: Post, desk: D
     assert office.post(office.ledger()).state == "handed_over"
     assert office.ledger().deliver_due() == {}
     assert desk.taken == []
+
+
+QUARTER = timedelta(minutes=15)
+
+
+def test_a_record_that_lags_is_not_believed_to_say_no_before_its_patience_is_over(
+    office: Post, desk: Desk, later: Callable[[timedelta], None]
+) -> None:
+    desk.archive = None
+    with pytest.raises(Killed):
+        office.post(office.ledger(transport=DyingTransport(office.relay, after=True), patience=QUARTER))
+    assert office.delivered(QUARTER) == "handed_over"
+    later(QUARTER - timedelta(seconds=1))
+    assert office.delivered(QUARTER) == "handed_over"
+    (office.record_folder / "1.eml").write_bytes(desk.taken[0])
+    later(timedelta(seconds=1))
+    assert office.delivered(QUARTER) == "sent"
+    assert desk.ids().count(office.rows()[0].message_id) == 1
+
+
+def test_a_record_that_has_the_mail_is_believed_at_once(office: Post, desk: Desk) -> None:
+    with pytest.raises(Killed):
+        office.post(office.ledger(transport=DyingTransport(office.relay, after=True), patience=QUARTER))
+    assert office.delivered(QUARTER) == "sent"
+    assert desk.ids().count(office.rows()[0].message_id) == 1
+
+
+def test_the_patience_begins_when_the_conversation_has_ended(
+    office: Post, desk: Desk, later: Callable[[timedelta], None]
+) -> None:
+    class Slow(Transport):
+        def send(self, sender: str, recipients: Sequence[str], data: bytes) -> None:
+            later(QUARTER)
+            raise UnclearMail("no reply for a quarter of an hour")
+
+    assert office.post(office.ledger(transport=Slow(), patience=QUARTER)).state == "handed_over"
+    assert office.delivered(QUARTER) == "handed_over"
+    later(QUARTER)
+    assert office.delivered(QUARTER) == "sent"
+
+
+def test_a_record_that_was_away_has_its_patience_too(
+    office: Post, desk: Desk, later: Callable[[timedelta], None]
+) -> None:
+    with pytest.raises(Killed):
+        office.post(office.ledger(transport=DyingTransport(office.relay, after=False), patience=QUARTER))
+    aside = office.record_folder.rename(office.record_folder.with_name("aside"))
+    assert office.delivered(QUARTER) == "handed_over"
+    aside.rename(office.record_folder)
+    later(max(DELAYS[0], QUARTER - timedelta(seconds=1)))
+    assert office.delivered(QUARTER) == "handed_over"
+    later(timedelta(seconds=1))
+    assert office.delivered(QUARTER) == "sent"
+    assert desk.ids().count(office.rows()[0].message_id) == 1
 
 
 def test_a_mail_for_somebody_else_than_its_row_never_leaves(office: Post, desk: Desk) -> None:
