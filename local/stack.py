@@ -160,6 +160,10 @@ class Stack:
         }
         if self.rehearsal:
             kept.pop("ENGAGEMENT_PRODUCTION", None)
+        engagement = self._engagement()
+        if kept.get("ENGAGEMENT_SMTP_CONN_ID"):
+            # Mail goes through another relay: what that took never lies in the catcher's folder.
+            del engagement["ENGAGEMENT_MAIL_RECORD"]
         local = ",".join(filter(None, (kept.get("NO_PROXY") or kept.get("no_proxy"), HOST, "localhost")))
         return kept | {
             "PATH": os.pathsep.join((str(Path(sys.executable).parent), kept.get("PATH", os.defpath))),
@@ -167,7 +171,7 @@ class Stack:
             "PYTHONUNBUFFERED": "1",
             "NO_PROXY": local,
             "no_proxy": local,
-            **self._engagement(),
+            **engagement,
             **self._airflow(),
             **self._added,
         }

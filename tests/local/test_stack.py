@@ -154,6 +154,16 @@ def test_settings_of_another_airflow_do_not_leak_in(stack: Stack, monkeypatch: p
     assert "ENGAGEMENT_PRODUCTION" not in environment
 
 
+def test_what_another_relay_took_is_not_looked_up_in_the_mail_catchers_folder(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert stack.environment()["ENGAGEMENT_MAIL_RECORD"] == stack.mails.as_uri()
+    monkeypatch.setenv("ENGAGEMENT_SMTP_CONN_ID", "firm_smtp")
+    assert "ENGAGEMENT_MAIL_RECORD" not in stack.environment()
+    monkeypatch.setenv("ENGAGEMENT_MAIL_RECORD", "imap://archive_imap/INBOX")
+    assert stack.environment()["ENGAGEMENT_MAIL_RECORD"] == "imap://archive_imap/INBOX"
+
+
 def test_a_command_in_another_terminal_finds_the_installation(stack: Stack, api: AirflowApi) -> None:
     assert running_environment(stack.data)["ENGAGEMENT_REGISTER_URL"] == stack.register_url
 
