@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import imports, machine, waits
+from bench import imports, machine, pages, waits
 from local.stack import ROOT
 
 OUT = ROOT / "data" / "bench"
@@ -33,6 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
     before = machine.facts()
     console.print("DAG imports…")
     results: dict[str, Any] = {"machine": before, "imports": imports.measure()}
+    console.print("The staff's pages…")
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        results["pages"] = pages.measure(Path(folder))
     console.print("A rehearsal, its waits and its tasks…")
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         results |= waits.measure(Path(folder), given.scenario)
@@ -75,7 +78,11 @@ def _rows(results: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         ("import of every DAG file against an empty one [ratio]", {"median": imported["ratio"]}),
         (f"installation up and the play of {rehearsal['scenario']} [s]", {"median": rehearsal["seconds"], "n": 1}),
         ("of these, the play [s]", {"median": rehearsal["play_seconds"], "n": 1}),
-    ]
+        *(row for name, page in results["pages"].items() for row in (
+            (f"{name}, with {pages.MANY['still_open']} open engagements [ms]", page),
+            (f"{name}, against {pages.FEW['still_open']} [ratio]", {"median": page["ratio_to_few"]}),
+        )),
+    ]  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -1,0 +1,96 @@
+"""How long the staff's pages take with many engagements, beside the same pages with few: work inside of the server."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from fastapi.testclient import TestClient
+from sqlalchemy import text
+
+from include import clock
+from include.register.session import migrate, sessions
+from include.settings import load_settings
+from local.postgres import Postgres
+from plugins.operations.access import Person, admitted
+from plugins.operations.app import create_app
+from tests.seeded import seed
+
+TODAY = date(2026, 12, 1)
+MANY = {"still_open": 2000, "finished": 2000}
+FEW = {"still_open": 20, "finished": 20}
+PAGES = {
+    "board, first page": "/",
+    "board, searched without accents": "/?search=ca+phe",
+    "board, by company, page 40": "/?sort=client&page=40",
+    "my work": "/work",
+}
+ROUNDS = 15
+
+
+def measure(folder: Path) -> dict[str, Any]:
+    """Return the milliseconds of each page with many engagements (median, max, n) and the ratio to few."""
+    server = Postgres(folder / "postgres", durable=False)
+    server.start()
+    try:
+        many, few = (_timed(server, folder, name, sizes) for name, sizes in (("many", MANY), ("few", FEW)))
+    finally:
+        server.stop()
+    return {name: {**many[name], "ratio_to_few": many[name]["median"] / few[name]["median"]} for name in PAGES}
+
+
+def _timed(server: Postgres, folder: Path, name: str, sizes: dict[str, int]) -> dict[str, dict[str, float]]:
+    server.create_database(name)
+    migrate(server.url(name))
+    with _installation(server.url(name), folder):
+        settings = load_settings()
+        with sessions(settings.register_url)() as session:
+            clock.set_rehearsal_day(session, settings, TODAY)
+            seed(session, today=TODAY, **sizes)
+            session.execute(text("analyze"))
+            session.commit()
+        app = create_app()
+        app.dependency_overrides[admitted] = _signed_in
+        browser = TestClient(app)
+        return {page: _median(browser, path) for page, path in PAGES.items()}
+
+
+def _signed_in(request: Request) -> Person:
+    person = Person("director", "director", may_act=True, may_administer=True, form_token="")
+    request.state.person = person
+    return person
+
+
+def _median(browser: TestClient, path: str) -> dict[str, float]:
+    taken = []
+    for number in range(ROUNDS + 1):
+        began = time.perf_counter()
+        answered = browser.get(path)
+        if answered.status_code != 200:
+            raise RuntimeError(f"{path} answered {answered.status_code}")
+        if number:  # the first fills caches
+            taken.append((time.perf_counter() - began) * 1000)
+    return {"median": statistics.median(taken), "max": max(taken), "n": len(taken)}
+
+
+@contextmanager
+def _installation(register_url: str, folder: Path) -> Iterator[None]:
+    settings = {"ENGAGEMENT_REGISTER_URL": register_url, "ENGAGEMENT_STORAGE_URL": folder.as_uri(),
+                "AIRFLOW__API__SECRET_KEY": "bench"}  # fmt: skip
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
