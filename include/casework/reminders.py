@@ -15,8 +15,9 @@ from include.casework.office import Case, Office
 from include.casework.working_days import calendar_in_force
 from include.engagement import process
 from include.engagement.reminders import OpenRequest, due_reminders
-from include.register.models import Engagement, Mail, ReminderSent, Request, SignOff
+from include.register.models import Engagement, Event, Mail, ReminderSent, Request, SignOff
 
+PAUSED, RESUMED = "reminders_paused", "reminders_resumed"  # kinds of events: the newest of them holds
 HEADS_UP_DAYS = 3  # working days before its due date from which a delivery stands in the department's digest
 
 
@@ -73,6 +74,7 @@ def _remind(
 ) -> int:
     count = 0
     failing = undeliverable(case.session, addressee(case, "client")[1])
+    paused = reminders_paused(case)
     requests = case.session.scalars(
         select(Request)
         .where(Request.engagement_id == case.id, Request.status == "open", Request.asked < case.today)
@@ -88,19 +90,17 @@ def _remind(
                          case.today > request.due)
                 )  # fmt: skip
             continue
-        sent = set(
-            case.session.scalars(
-                select(ReminderSent.reminder).where(
-                    ReminderSent.request_id == request.id, ReminderSent.times_asked == request.times_asked
-                )
+        if paused is not None:
+            lines["account_manager"].append(
+                Line(case.id, company, f"Đang tạm dừng nhắc khách: {title}", paused.day, case.today > request.due)
             )
-        )
-        opened = OpenRequest(request_id=request.id, asked=request.asked, due=request.due)
-        for reminder in due_reminders(case.today, opened, sent, case.calendar):
+            continue
+        for reminder in _due(case, request):
             if reminder.level == "client" and failing is not None:
                 continue  # it goes out once the address works or the client has another
             if reminder.level == "client":
-                mail = _remind_client(case, request, reminder)
+                occasion = f"reminder/{request.key}/{request.times_asked}/{reminder.key}"
+                mail = remind_client(case, request, occasion, level=reminder.key)
                 case.session.execute(
                     insert(ReminderSent)
                     .values(request_id=request.id, times_asked=request.times_asked, reminder=reminder.key,
@@ -123,11 +123,37 @@ def _remind(
     return count
 
 
-def _remind_client(case: Case, request: Request, reminder: process.Reminder) -> Mail:
+def reminders_paused(case: Case) -> Event | None:
+    """Return the event since which the client of this engagement is not reminded; None: they are."""
+    newest = case.session.scalar(
+        select(Event)
+        .where(Event.engagement_id == case.id, Event.kind.in_((PAUSED, RESUMED)))
+        .order_by(Event.id.desc())
+        .limit(1)
+    )
+    return newest if newest is not None and newest.kind == PAUSED else None
+
+
+def reminder_due(case: Case, request: Request) -> process.Reminder | None:
+    """Return the reminder that the day's sweep sends the client, or would, had it not run yet."""
+    return next((row for row in _due(case, request) if row.level == "client"), None)
+
+
+def _due(case: Case, request: Request) -> list[process.Reminder]:
+    sent = case.session.scalars(
+        select(ReminderSent.reminder).where(
+            ReminderSent.request_id == request.id, ReminderSent.times_asked == request.times_asked
+        )
+    )
+    opened = OpenRequest(request_id=request.id, asked=request.asked, due=request.due)
+    return due_reminders(case.today, opened, set(sent), case.calendar)
+
+
+def remind_client(case: Case, request: Request, occasion: str, *, level: str) -> Mail:
+    """Mail the client what a request still waits for, once for each occasion."""
     labels = {item.key: item.label.in_(case.language) for item in process.REQUESTS[request.kind].items}
     return post(
-        case, "reminder", f"reminder/{request.key}/{request.times_asked}/{reminder.key}", request=request,
-        stage=request.stage, level=reminder.key,
+        case, "reminder", occasion, request=request, stage=request.stage, level=level,
         days_left=case.calendar.between(case.today, request.due),
         overdue_days=case.calendar.between(request.due, case.today),
         missing=[{"label": labels.get(row.key, row.key), "reason": row.reason or ""}

@@ -169,18 +169,12 @@ def reopen(case: Case, gate: str, number: int, who: str = "", *, by: str, reason
     the engagement is closed, the client got a mail because of it, a verdict, a grant of days or a later decision
     rests on it.
     """
-    row = sign_off(case, gate, number, who)
-    if row is not None and row.decision is None and row.attempt > 1 and row.ended is None:
-        return row
+    waiting = sign_off(case, gate, number, who)
+    if waiting is not None and waits_anew(waiting):
+        return waiting
     if not cleaned(reason):
         raise RuleBroken("Xin ghi lý do quyết định lại.")
-    title = process.SIGN_OFFS[gate].title
-    if row is None or row.decision is None:
-        raise RuleBroken(f"“{title}” chưa có quyết định nào để quyết định lại.")
-    if case.engagement.closed is not None:
-        raise RuleBroken(f"Hồ sơ {case.id} đã đóng: không quyết định lại được.")
-    if why := _rests_on(case, row):
-        raise RuleBroken(f"Không quyết định lại “{title}” được nữa: {why}.")
+    row = refuse_reopening(case, gate, number, who)
     row.ended = case.today
     again = SignOff(engagement_id=case.id, gate=gate, round=number, who=who, attempt=row.attempt + 1, asked=case.today)
     case.session.add(again)
@@ -188,6 +182,24 @@ def reopen(case: Case, gate: str, number: int, who: str = "", *, by: str, reason
                by=by, reason=cleaned(reason)[:500], decision=row.decision)  # fmt: skip
     case.session.commit()
     return again
+
+
+def waits_anew(row: SignOff) -> bool:
+    """Say whether a decision is being taken anew: the old one ended, the next attempt waits."""
+    return row.decision is None and row.attempt > 1 and row.ended is None
+
+
+def refuse_reopening(case: Case, gate: str, number: int, who: str = "") -> SignOff:
+    """Return the decision that can be taken anew. Raises RuleBroken (Vietnamese) where none can: see ``reopen``."""
+    row = sign_off(case, gate, number, who)
+    title = process.SIGN_OFFS[gate].title
+    if row is None or row.decision is None:
+        raise RuleBroken(f"“{title}” chưa có quyết định nào để quyết định lại.")
+    if case.engagement.closed is not None:
+        raise RuleBroken(f"Hồ sơ {case.id} đã đóng: không quyết định lại được.")
+    if why := _rests_on(case, row):
+        raise RuleBroken(f"Không quyết định lại “{title}” được nữa: {why}.")
+    return row
 
 
 def _rests_on(case: Case, row: SignOff) -> str:

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from include.casework.inbox_drop import InboxBusy
 from include.engagement.errors import EngagementError, UnknownEngagement
 from include.storage import StorageError
-from plugins.operations import calendar, engagement, imports, intake, overview, reports, waiting, work
+from plugins.operations import acts, calendar, engagement, imports, intake, overview, reports, waiting, work
 from plugins.operations.access import admitted
 from plugins.operations.page import shown
 
@@ -59,6 +59,7 @@ def create_app() -> FastAPI:
     app.include_router(waiting.router)
     app.include_router(work.router)
     app.include_router(engagement.router)
+    app.include_router(acts.router)
     app.include_router(intake.router)
     app.include_router(imports.router)
     app.include_router(reports.router)

@@ -15,7 +15,7 @@ def routes() -> Iterator[tuple[str, str]]:
     for route in create_app().routes:
         if isinstance(route, APIRoute):
             path = route.path.replace("{engagement_id}", "KHV-2026-0001").replace("{key}", "information")
-            path = path.replace("{sha256}", "0")
+            path = path.replace("{sha256}", "0").replace("{act}", "remind")
             for name in ("row_id", "document_id", "mail_id", "draft_id", "version"):
                 path = path.replace(f"{{{name}}}", "1")
             for method in route.methods:

@@ -68,6 +68,9 @@ def test_no_page_has_a_barrier_and_none_scrolls_sideways(busy: Staff, served: st
     save_draft(busy.firm.office(), "nháp", {"client.name": "Hộ kinh doanh Gốm Chu Đậu"}, by="thu-ha")
     pages = {"work": "/work", "new": "/new", "import": "/import", "board": "/", "waiting": "/waiting",
              "incoming": "/incoming/2", "engagement": f"/e/{busy.firm.engagement}",
+             "plan": f"/e/{busy.firm.engagement}/do/remind?key=information",
+             "answer": f"/e/{busy.firm.engagement}/do/answer?key=information",
+             "correct": f"/e/{busy.firm.engagement}/do/correct", "end": f"/e/{busy.firm.engagement}/do/end",
              "mail": f"/e/{busy.firm.engagement}/mails/1", "failure": "/e/none", "reports": "/reports"}  # fmt: skip
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])

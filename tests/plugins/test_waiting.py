@@ -170,20 +170,6 @@ def test_one_switch_pauses_all_mail_and_lets_it_go_again(staff: Staff) -> None:
     assert len(staff.firm.outbox.mails) == 1
 
 
-def test_links_are_revoked_and_a_new_one_is_sent_to_the_address_on_file(asked: Staff) -> None:
-    home = f"/e/{asked.firm.engagement}"
-    assert asked.do(f"{home}/links/revoke", reason=" ").status_code == 409
-    assert asked.do(f"{home}/links/revoke", reason="máy của khách bị mất").status_code == 303
-    assert asked.do(f"{home}/requests/information/link").status_code == 303
-    assert asked.do(f"{home}/requests/information/link").status_code == 303
-    assert asked.do(f"{home}/requests/delivery/link").status_code == 409
-    before = len(asked.firm.outbox.mails)
-    send_due(asked.firm.office())
-    assert len(asked.firm.outbox.mails) == before + 1
-    with asked.firm.case() as case:
-        assert case.engagement.link_version == 2
-
-
 def test_the_engagements_page_tells_all_of_it_and_shows_no_clients_key(staff: Staff) -> None:
     staff.firm.open().inform().decide().contract()
     home = f"/e/{staff.firm.engagement}"

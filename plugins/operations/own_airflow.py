@@ -1,0 +1,71 @@
+"""Airflow's public API in this process, with the login of whoever asked for the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+from anyio.from_thread import run
+from fastapi import Request
+
+LOGIN = ("authorization", "cookie", "host")
+WAITING = ("deferred", "awaiting_input", "up_for_retry", "scheduled", "queued", "up_for_reschedule")
+
+
+def airflow_app() -> Any:
+    """Return the app that this API server serves."""
+    from airflow.api_fastapi.main import app
+
+    return app
+
+
+class OwnAirflow:
+    """What the page's reader may do in Airflow. To be called from routes that are no coroutines."""
+
+    def __init__(self, request: Request) -> None:
+        self._login = {name: value for name in LOGIN if (value := request.headers.get(name))}
+
+    def skip_waiting(self, runs: Iterable[tuple[str, str]]) -> bool:
+        """Skip the tasks that wait in these runs (DAG, run id) and delete queued runs; False: Airflow refused some.
+
+        What is left finds the engagement ended when it wakes, and skips itself.
+        """
+        whole = True
+        for dag_id, run_id in runs:
+            path = f"/dags/{quote(dag_id)}/dagRuns/{quote(run_id)}"
+            found = self._ask("GET", path)
+            if found.status_code == 404:
+                continue
+            if found.is_success and found.json()["state"] == "queued":
+                whole &= self._ask("DELETE", path).status_code in (204, 404, 409)
+                continue
+            listed = self._ask("GET", f"{path}/taskInstances", params={"state": list(WAITING), "limit": 100})
+            whole &= listed.is_success
+            for task in listed.json()["task_instances"] if listed.is_success else ():
+                mapped = f"/{task['map_index']}" if task["map_index"] >= 0 else ""
+                skipped = self._ask(
+                    "PATCH", f"{path}/taskInstances/{quote(task['task_id'])}{mapped}",
+                    params={"update_mask": "new_state"}, json={"new_state": "skipped"},
+                )  # fmt: skip
+                whole &= skipped.is_success or skipped.status_code in (404, 409)
+        return whole
+
+    def ask_again(self, dag_id: str, run_id: str, task_id: str, map_index: int | None) -> bool:
+        """Clear a task and what follows it, so that it asks once more; False: Airflow refused."""
+        task: Any = task_id if map_index is None else [task_id, map_index]
+        cleared = self._ask(
+            "POST", f"/dags/{quote(dag_id)}/clearTaskInstances",
+            json={"dag_run_id": run_id, "task_ids": [task], "dry_run": False, "only_failed": False,
+                  "reset_dag_runs": True, "include_downstream": True},
+        )  # fmt: skip
+        return cleared.is_success
+
+    def _ask(self, method: str, path: str, **sent: Any) -> httpx.Response:
+        return run(self._send, method, path, sent)
+
+    async def _send(self, method: str, path: str, sent: dict[str, Any]) -> httpx.Response:
+        transport = httpx.ASGITransport(app=airflow_app(), raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=self._login) as airflow:
+            return await airflow.request(method, f"/api/v2{path}", **sent)
