@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from include.casework.inbox_drop import InboxBusy
 from include.engagement.errors import EngagementError, UnknownEngagement
 from include.storage import StorageError
-from plugins.operations import acts, calendar, engagement, imports, intake, overview, reports, waiting, work
+from plugins.operations import acts, calendar, engagement, imports, intake, overview, reports, templates, waiting, work
 from plugins.operations.access import admitted
 from plugins.operations.page import shown
 
@@ -63,6 +63,7 @@ def create_app() -> FastAPI:
     app.include_router(intake.router)
     app.include_router(imports.router)
     app.include_router(reports.router)
+    app.include_router(templates.router)
     app.include_router(calendar.router)
 
     @app.middleware("http")

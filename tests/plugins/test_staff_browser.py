@@ -68,6 +68,8 @@ def test_no_page_has_a_barrier_and_none_scrolls_sideways(busy: Staff, served: st
     save_draft(busy.firm.office(), "nháp", {"client.name": "Hộ kinh doanh Gốm Chu Đậu"}, by="thu-ha")
     pages = {"work": "/work", "new": "/new", "import": "/import", "board": "/", "waiting": "/waiting",
              "incoming": "/incoming/2", "engagement": f"/e/{busy.firm.engagement}",
+             "templates": "/templates", "template": "/templates/papers/contract/vi",
+             "template-mail": "/templates/mails/welcome/vi",
              "plan": f"/e/{busy.firm.engagement}/do/remind?key=information",
              "answer": f"/e/{busy.firm.engagement}/do/answer?key=information",
              "correct": f"/e/{busy.firm.engagement}/do/correct", "end": f"/e/{busy.firm.engagement}/do/end",
