@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from docx import Document as WordDocument
 
+from include.documents import render
 from include.engagement import process
 from tests.histories.flow import FLOW_2, change
 from tests.histories.history import replay
@@ -62,3 +65,33 @@ def test_tasks_begun_from_scratch_every_day_do_nothing_twice_and_decide_nothing_
     assert not differences(
         {**history, "decided": but_for_the_tasks(history["decided"])}, but_for_the_tasks(decided)
     )
+
+
+def test_a_changed_template_holds_from_the_next_document_on_and_changes_none_in_force(
+    register: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    templates = Path(shutil.copytree(render.TEMPLATES, tmp_path / "templates"))
+    for file in templates.glob("*.docx"):
+        template = WordDocument(str(file))
+        template.add_paragraph("Mẫu sửa đổi.")
+        template.save(str(file))
+    history = read("terminated")
+    in_force: dict[Path, bytes] = {}
+    stored: list[Path] = []
+
+    def meanwhile(walk: Walk, number: int) -> None:
+        stored[:] = [walk.storage / "engagements"]
+        if number == 3:
+            in_force.update({path: path.read_bytes() for path in stored[0].rglob("*") if path.is_file()})
+            monkeypatch.setattr(render, "TEMPLATES", templates)
+
+    decided = replay(history, register, tmp_path, each_day=meanwhile)
+
+    assert not differences(
+        {**history, "decided": but_for_the_tasks(history["decided"])}, but_for_the_tasks(decided)
+    )
+    assert in_force and all(path.read_bytes() == content for path, content in in_force.items())
+    later = [path for path in stored[0].rglob("*.docx") if path not in in_force and "received" not in path.parts]
+    assert later
+    for path in later:
+        assert "Mẫu sửa đổi." in [paragraph.text for paragraph in WordDocument(str(path)).paragraphs], path.name

@@ -1,0 +1,223 @@
+"""The DAG file changes under runs that wait, on a running Airflow: broken and repaired, then another flow.
+
+Twenty engagements wait in every kind of wait. What was said while the file was broken counts; the next version adds a
+task, takes one out, and renames one as CONTRIBUTING says; two more are renamed outright, which nobody should do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from include.casework.opening import register_engagement
+from include.engagement import process
+from include.engagement.form import check_form
+from include.register.models import Document, Mail, SignOff
+from include.register.session import sessions
+from include.settings import load_settings
+from local.airflow_api import AirflowApi, ApiError, PendingSignOff
+from local.stack import ROOT, Stack
+from rehearsal.letters import Mailbox
+from rehearsal.record import Record
+from rehearsal.rehearsal import PARKING_SECONDS
+from tests.firm import ANSWERS, FORM, GOOD, PAPERS, Firm, Outbox
+from tests.histories.flow import FLOW_2, change
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(1200), pytest.mark.xdist_group("change")]
+
+PATIENCE_SECONDS = 240.0
+TUESDAY = date(2026, 12, 1)
+INTAKE, REVIEW, DECISION, COUNCIL = range(0, 8), range(8, 13), range(13, 18), range(18, 20)
+RENAMED_OUTRIGHT = (
+    ('task_id="complete_intake_form"', 'task_id="fill_in_intake_form"'),
+    ('task_id=f"review_information_{number}"', 'task_id=f"check_information_{number}"'),
+)
+# In an installation this is the line of include/engagement/process.py.
+NEW_FLOW = ("ANY_BRANCH = ", "process.FLOW = 2\nANY_BRANCH = ")
+UNREADABLE = ("ANY_BRANCH = ", "ANY_BRANCH = = ")
+
+
+def until(done: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not done():
+        assert time.monotonic() < deadline, f"in vain: {what}"
+        time.sleep(0.5)
+
+
+@dataclass
+class Site:
+    """A running installation whose DAG files lie in a folder of its own."""
+
+    stack: Stack
+    airflow: AirflowApi
+    ids: list[str] = field(default_factory=list)
+
+    def firm(self, number: int) -> Firm:
+        return Firm(load_settings(), Outbox(), self.ids[number])
+
+    def pending(self, number: int, task_id: str) -> list[PendingSignOff]:
+        found = self.airflow.pending_sign_offs("engagement", self.ids[number])
+        return [each for each in found if each.task_id == task_id and each.state == "awaiting_input"]
+
+    def answer(self, number: int, task_id: str, gate: str, option: str, **entries: Any) -> None:
+        for each in self.pending(number, task_id):
+            given = {entry.key: entries.get(entry.key) for entry in process.SIGN_OFFS[gate].entries}
+            self.airflow.answer(each, process.SIGN_OFFS[gate].options[option], given)
+
+    def states(self, number: int) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for task in self.airflow.task_instances("engagement", self.ids[number]):
+            found.setdefault(str(task["state"]), set()).add(task["task_id"])
+        return found
+
+    def waits(self, number: int, state: str, task_id: str) -> bool:
+        return task_id in self.states(number).get(state, set())
+
+    def decided(self, number: int, gate: str) -> list[str | None]:
+        with sessions(load_settings().register_url)() as session:
+            return list(session.scalars(
+                select(SignOff.decision).where(SignOff.engagement_id == self.ids[number], SignOff.gate == gate)
+            ))  # fmt: skip
+
+    def documents(self) -> dict[tuple[str, str, int], tuple[str, str]]:
+        with sessions(load_settings().register_url)() as session:
+            rows = session.scalars(select(Document))
+            return {(row.engagement_id, row.key, row.version): (row.path, row.sha256) for row in rows}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("change")
+    dags = Path(shutil.copytree(ROOT / "dags", folder / "dags", ignore=shutil.ignore_patterns("__pycache__")))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ENGAGEMENT_LIBREOFFICE", "none")
+        with Stack(folder / "data", rehearsal=True, dags=dags) as stack:
+            for name, value in stack.environment().items():
+                if name.startswith("ENGAGEMENT_"):
+                    patch.setenv(name, value)
+            Record(load_settings()).set_day(TUESDAY)
+            with AirflowApi(stack.api_url, "admin", stack.users["admin"]) as airflow:
+                airflow.wait_for_dags(["engagement"])
+                yield Site(stack, airflow)
+
+
+def open_all(site: Site) -> None:
+    """Open the engagements as far along as their kind of wait: a run finds in the register what was done before it."""
+    for number in range(20):
+        site.ids.append("")
+        firm = site.firm(number)
+        employees = None if number in INTAKE else 34
+        firm.open(referrer=str(number), finance={**FORM["finance"], "employees": employees})
+        site.ids[number] = firm.engagement
+        if number in REVIEW:
+            firm.ask("information")
+            firm.put("information", {"answers": ANSWERS}, PAPERS).receive("information")
+        if number in (*DECISION, *COUNCIL):
+            firm.inform()
+        if number in COUNCIL:
+            firm.decide().contract().deliver()
+        if number not in INTAKE:
+            firm.sign("first_meeting", "no")
+        site.airflow.trigger("engagement", firm.engagement, {"engagement_id": firm.engagement})
+    for number in INTAKE:
+        until(lambda n=number: site.waits(n, "deferred", "intake.complete_intake_form"), "the client's wait")  # type: ignore[misc]
+        until(lambda n=number: site.pending(n, "intake.hold_first_meeting"), "the first meeting")  # type: ignore[misc]
+    for number in REVIEW:
+        until(lambda n=number: site.pending(n, "information.review_information_1"), "the review")  # type: ignore[misc]
+    for number in DECISION:
+        until(lambda n=number: site.pending(n, "contract.decide"), "the decision")  # type: ignore[misc]
+    for number in COUNCIL:
+        until(lambda n=number: len(site.pending(n, "round_1.appraisal.score")) == len(process.COUNCIL), "scorecards")  # type: ignore[misc]
+    time.sleep(PARKING_SECONDS)
+
+
+def answer_while_it_is_broken(site: Site) -> None:
+    source = site.stack.dags / "engagement.py"
+    sound = source.read_text(encoding="utf-8")
+    change(site.stack.dags, UNREADABLE)
+    site.answer(0, "intake.hold_first_meeting", "first_meeting", "yes")
+    site.firm(1).put("intake", {"answers": {"employees": 12}})
+    site.answer(8, "information.review_information_1", "information_review", "accept")
+    site.answer(13, "contract.decide", "decision", "decline", reason="không đủ người")
+    site.answer(18, "round_1.appraisal.score", "scorecard", "submit", **GOOD)
+    until(site.airflow.import_errors, "Airflow says that the file is broken")
+    source.write_text(sound, encoding="utf-8")
+    until(lambda: not site.airflow.import_errors(), "Airflow says that the file is whole")
+
+
+def test_no_change_of_the_file_under_runs_loses_a_decision_or_repeats_a_mail(site: Site) -> None:
+    open_all(site)
+
+    answer_while_it_is_broken(site)
+
+    until(lambda: site.decided(0, "first_meeting") == ["yes"], "the meeting that was decided while it was broken")
+    until(lambda: site.decided(8, "information_review") == ["accept"], "the review")
+    until(lambda: site.decided(13, "decision") == ["decline"], "the decision")
+    until(lambda: site.decided(18, "scorecard") == ["submit"] * len(process.COUNCIL), "the scorecards")
+    until(lambda: site.waits(1, "success", "intake.complete_intake_form"), "the client's answer")
+    until(lambda: site.waits(18, "deferred", "handover.hand_over_1"), "the handover")
+    until(lambda: site.pending(8, "contract.decide"), "the decision after the review")
+
+    papers = site.documents()
+    old = [site.pending(number, "information.review_information_1")[0] for number in REVIEW if number != 8]
+    change(site.stack.dags, *FLOW_2, *RENAMED_OUTRIGHT, NEW_FLOW)
+    for number in REVIEW[1:]:
+        until(lambda n=number: site.pending(n, "information.check_information_1"), "the review's new name")  # type: ignore[misc]
+    for number in INTAKE[2:]:
+        until(lambda n=number: site.waits(n, "deferred", "intake.fill_in_intake_form"), "the intake's new name")  # type: ignore[misc]
+
+    for each in old:  # still offered by whoever has the page open
+        with pytest.raises(ApiError) as refused:
+            site.airflow.answer(each, process.SIGN_OFFS["information_review"].options["refuse"], {"reason": "x"})
+        assert refused.value.status == 410
+
+    time.sleep(PARKING_SECONDS)
+    for number in INTAKE[2:]:
+        site.firm(number).put("intake", {"answers": {"employees": 12}})
+        site.answer(number, "intake.hold_first_meeting", "first_meeting", "no")
+    site.answer(1, "intake.hold_first_meeting", "first_meeting", "no")
+    for number in REVIEW[1:]:
+        site.answer(number, "information.check_information_1", "information_review", "accept")
+    for number in DECISION[1:]:
+        site.answer(number, "contract.decide", "decision", "accept")
+    for number in COUNCIL[1:]:
+        site.answer(number, "round_1.appraisal.score", "scorecard", "submit", **GOOD)
+    for number in INTAKE[1:]:
+        until(lambda n=number: site.waits(n, "deferred", "information.request_information_1"), "the information")  # type: ignore[misc]
+        assert site.waits(number, "success", "intake.meet_again")
+    for number in REVIEW[1:]:
+        until(lambda n=number: site.pending(n, "contract.decide"), "the decision")  # type: ignore[misc]
+    for number in DECISION[1:]:
+        until(lambda n=number: site.pending(n, "contract.draw_up_quote_1"), "the quote")  # type: ignore[misc]
+        assert site.waits(number, "success", "contract.decide_together")
+    for number in COUNCIL[1:]:
+        until(lambda n=number: site.waits(n, "deferred", "handover.hand_over_1"), "the handover")  # type: ignore[misc]
+
+    site.ids.append(register_engagement(check_form({**FORM, "referrer": "20"})))
+    site.airflow.trigger("engagement", site.ids[20], {"engagement_id": site.ids[20]})
+    until(lambda: site.pending(20, "intake.meet_again"), "the meeting that flow 2 added")
+    assert site.waits(20, "success", "intake.hold_first_meeting"), "flow 2 does without it"
+
+    for number in range(21):
+        assert not {"failed", "upstream_failed"} & site.states(number).keys(), site.ids[number]
+    assert site.documents().items() >= papers.items()
+    for path, sha256 in papers.values():
+        assert hashlib.sha256((site.stack.storage / path).read_bytes()).hexdigest() == sha256
+    letters = [letter.message_id for letter in Mailbox(site.stack.mails).letters()]
+    assert letters and len(letters) == len(set(letters))
+    with sessions(load_settings().register_url)() as session:
+        sent = session.execute(select(Mail.engagement_id, Mail.recipient, Mail.subject).where(Mail.state == "sent"))
+        told = [tuple(row) for row in sent]
+    assert len(told) == len(set(told)), "the same mail under another key"
+    assert [site.decided(number, "first_meeting") for number in INTAKE] == [["yes"], *[["no"]] * (len(INTAKE) - 1)]
+    assert [site.decided(number, "information_review") for number in REVIEW] == [["accept"]] * len(REVIEW)
+    assert [site.decided(number, "decision") for number in DECISION[:2]] == [["decline"], ["accept"]]
