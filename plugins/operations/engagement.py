@@ -85,7 +85,7 @@ def page(request: Request, engagement_id: str) -> Response:
             received=[(row, _came_as(row)) for row in documents
                       if row.key.startswith(("received/", "evidence/")) and row.key != "received/reply"],
             mails=session.scalars(select(Mail).where(Mail.engagement_id == mine).order_by(Mail.id)).all(),
-            decisions=_decisions(case),
+            decisions=_decisions(case), members={member.key: member.title.in_(now) for member in process.COUNCIL},
             entries=session.scalars(
                 select(ReserveEntry).where(ReserveEntry.engagement_id == mine).order_by(ReserveEntry.id)
             ).all(),

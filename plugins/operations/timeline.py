@@ -15,7 +15,7 @@ from include.engagement.process import Text
 from include.engagement.timetable import RESERVE, RESERVE_TITLE, timetable
 from include.register.models import Engagement, Request, StagePeriod
 
-WIDTH, LEFT, ROW, TOP = 960, 250, 34, 26
+WIDTH, LEFT, ROW, TOP = 960, 250, 34, 38
 MOST_TICKS = 10
 
 

@@ -23,7 +23,7 @@ from include.casework.signing import ask_for
 from include.screening.content import EICAR
 from local.ports import HOST, Ports
 from tests.casework.test_mailbox import Box, bounce, sent, written
-from tests.firm import FORM, PDF
+from tests.firm import BAD, FORM, PDF
 from tests.plugins.conftest import Staff
 from tests.plugins.test_import import SILK, TEA, WRONG, filled
 
@@ -203,4 +203,24 @@ def test_what_waits_for_whom_reads_well_on_a_desk_and_on_a_tablet(busy: Staff, s
                 assert found.violations_count == 0, found.generate_report()
                 assert page.evaluate("document.documentElement.scrollWidth") <= width
                 picture(page, f"work-{login}-{device}")
+        browser.close()
+
+
+@pytest.mark.browser
+def test_a_whole_engagement_reads_well_on_a_desk_and_on_a_tablet(staff: Staff, served: str) -> None:
+    firm = staff.firm.day(date(2026, 12, 1)).open()
+    firm.inform().decide().contract().ask("delivery")
+    firm.day(date(2027, 1, 4)).deliver().score(BAD)
+    firm.conclude()
+    firm.day(date(2027, 1, 6)).ask("delivery", 2)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        for device, (width, height) in WIDTHS.items():
+            context = browser.new_context(viewport={"width": width, "height": height}, locale="vi-VN", bypass_csp=True)
+            page = context.new_page()
+            page.goto(f"{served}/e/{firm.engagement}")
+            found: Any = Axe().run(page, options=RULES)
+            assert found.violations_count == 0, found.generate_report()
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            picture(page, f"whole-{device}")
         browser.close()
