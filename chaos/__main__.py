@@ -30,7 +30,7 @@ from chaos.clearing import clear_each
 from chaos.desk import Desk
 from chaos.judge import Verdict, judge
 from chaos.monkey import Happened, Monkey
-from chaos.people import Patient, Staff, patiently
+from chaos.people import AWAY, Patient, Staff, patiently
 from chaos.points import strikes
 from chaos.stand import Stand, until
 from include.casework.opening import register_engagement, registered_as
@@ -43,7 +43,6 @@ from local.ports import HOST
 from local.stack import ROOT, StackError
 from rehearsal.__main__ import DAGS, log_reader, read_mailbox
 from rehearsal.letters import Mailbox
-from rehearsal.players import RehearsalFailed
 from rehearsal.portal_visit import visit
 from rehearsal.progress import Progress
 from rehearsal.record import Record
@@ -147,8 +146,8 @@ def _break(
                             say=progress.say) as monkey:
                     try:
                         rehearsal.play()
-                    except (RehearsalFailed, ApiError) as error:
-                        broken.append(f"not played to its end: {error}")
+                    except (*AWAY, ApiError) as error:
+                        broken.append(f"not played to its end: {type(error).__name__}: {error}")
                 progress.say("The engagements have ended; what waits is sent…")
                 until(lambda: desk.open_mails() == 0, seconds=DRAIN_SECONDS)
                 happened = list(monkey.happened)

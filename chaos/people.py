@@ -23,7 +23,7 @@ from rehearsal.players import RehearsalFailed, engagement_of, gate_of, member_of
 from rehearsal.portal_visit import PortalFailed
 
 Result = TypeVar("Result")
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 240.0
 AGAIN_SECONDS = 0.5
 AWAY = (httpx.HTTPError, DBAPIError, PortalFailed, RehearsalFailed, smtplib.SMTPException, OSError)
 """What somebody meets who uses a part that is not there now."""
