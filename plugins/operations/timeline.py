@@ -47,6 +47,11 @@ class Bar:
     late: bool = False
     reserve: bool = False
 
+    @property
+    def over(self) -> Span | None:
+        """The part of what came that is past the due date."""
+        return Span(self.due, self.actual.end) if self.late and self.actual else None
+
 
 @dataclass(frozen=True)
 class Picture:
