@@ -10,7 +10,7 @@ import pytest
 
 from include.settings import ROOT
 
-ROOMS = ("dags", "operators", "include", "plugins", "portal", "local", "rehearsal", "bench")
+ROOMS = ("dags", "operators", "include", "plugins", "portal", "local", "rehearsal", "bench", "chaos")
 ALLOWED = {
     "dags": {"dags", "operators", "include", "airflow"},
     "operators": {"operators", "include", "airflow"},
@@ -19,7 +19,8 @@ ALLOWED = {
     "portal": {"portal", "include"},
     "local": {"local", "include", "airflow"},
     "rehearsal": {"rehearsal", "local", "include"},
-    "bench": {"bench", "rehearsal", "local", "include", "airflow"},
+    "bench": {"bench", "rehearsal", "local", "plugins", "include", "airflow"},
+    "chaos": {"chaos", "rehearsal", "local", "operators", "include", "airflow"},
 }
 DOMAIN_NEVER = {"sqlalchemy", "boto3", "smtplib", "socket", "httpx", "requests", "docx", "docxtpl", "openpyxl"}
 CLOCKS = {("datetime", "now"), ("date", "today"), ("datetime", "utcnow"), ("time", "time")}

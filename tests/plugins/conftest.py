@@ -19,7 +19,7 @@ from tests.firm import Firm
 
 @dataclass
 class Login:
-    """Stands for Airflow's login: ``role`` viewer reads, user acts, admin sets up, stranger may nothing, empty: nobody."""
+    """Stands for Airflow's login: ``role`` viewer reads, user acts, admin sets up, stranger may not; empty: nobody."""
 
     role: str = "user"
     name: str = "thu-ha"
