@@ -57,6 +57,7 @@ QUICK_CLEARS = 8
 WHOLE_ROUNDS = 4
 QUICK_PATIENCE_SECONDS = 300.0
 PATIENCE_SECONDS = 900.0  # longer than the clock is ever off
+LOOK_SECONDS = 1.0
 DRAIN_SECONDS = 180.0
 HISTORIES = ROOT / "tests" / "histories"
 
@@ -137,7 +138,7 @@ def _break(
             rehearsal = Rehearsal(
                 scenarios=scenarios, airflow=staff, register=Patient(Record(settings)),  # type: ignore[arg-type]
                 mailbox=mailbox, storage=stack.storage, calendar=calendar, progress=progress, register_form=register,
-                log_of=log_reader(stack.data), visit=visited, post=post, parking=0,
+                log_of=log_reader(stack.data), visit=visited, post=post, parking=0, sleep=_unhurried,
                 patience=QUICK_PATIENCE_SECONDS if quick else PATIENCE_SECONDS,
             )  # fmt: skip
             broken: list[str] = []
@@ -168,6 +169,11 @@ def _break(
         happened += _inside(stand.chaos, not broken)
         happened += [Happened(f"sign-off answered: {way}", bool(ended)) for way in staff.ways if way != "plainly"]
         return verdict, happened
+
+
+def _unhurried(seconds: float) -> None:
+    """Look less often than a rehearsal does: what is broken needs the machine for itself."""
+    time.sleep(max(seconds, LOOK_SECONDS))
 
 
 def _undisturbed(played: list[tuple[Scenario, str]]) -> dict[str, Counter[tuple[str, str]]]:
