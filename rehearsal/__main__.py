@@ -222,6 +222,7 @@ def summarise(stack: Stack | None, results: list[dict[str, Any]], progress: Prog
             progress.say(f"  Hẹn khách: {result['promised_date']}; bàn giao: {result['delivered_date'] or '–'}")
         if stack is not None:
             progress.say(f"  Tài liệu:  {stack.storage / 'engagements' / engagement_id}")
+            progress.say(f"  Hồ sơ:     {stack.api_url}/engagements/e/{engagement_id}")
             progress.say(f"  Airflow:   {stack.api_url}/dags/engagement/runs/{engagement_id}")
     progress.say(f"\nKết quả: {out / 'result.json'}")
     if stack is not None:

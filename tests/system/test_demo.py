@@ -52,6 +52,7 @@ def test_make_demo_plays_tells_where_to_look_stays_up_and_stops_at_ctrl_c() -> N
     demo.communicate()
 
     assert f"http://{HOST}:{base}/dags/engagement/runs/KHV-" in told, told
+    assert f"http://{HOST}:{base}/engagements/e/KHV-" in told
     assert f"http://{HOST}:{base + 1}" in told
     result = json.loads((ROOT / "data" / "demo" / "result" / "result.json").read_text(encoding="utf-8"))
     assert result["outcome"] == "declined_by_firm"
