@@ -26,9 +26,9 @@ from local.ports import HOST
 
 RECOVERY_SECONDS = 90.0
 AWAY_SECONDS = 6.0  # how long what can be taken away stays away
-TWIN_SECONDS = 25.0  # a second scheduler needs some to come up
-BREATH_SECONDS = (2.0, 45.0)  # at least and at most between two faults, in which the engagements shall move on
-STEPS = (2, 6)  # by how many rows of the register
+TWIN_SECONDS = 15.0  # a second scheduler needs some to come up
+BREATH_SECONDS = (2.0, 20.0)  # at least and at most between two faults, in which the engagements shall move on
+STEPS = (1, 4)  # by how many rows of the register
 HEARTBEATS = {"scheduler": "scheduler", "triggerer": "triggerer", "dag-processor": "dag_processor"}
 
 
@@ -42,14 +42,16 @@ class Happened:
 
 @dataclass
 class Monkey:
-    """Breaks a stand in a thread of its own: so many rounds of all faults, or until it is told to end.
+    """Breaks a stand in a thread of its own: so many rounds of faults, or until it is told to end.
 
+    A round has all faults, or ``most`` of them.
     Only a ``patient`` one sets the clock ahead: what fails then is tried again when the time has come, in ten minutes.
     """
 
     stand: Stand
     seed: int
     rounds: int
+    most: int | None
     patient: bool
     say: Callable[[str], None]
     happened: list[Happened] = field(default_factory=list)
@@ -96,7 +98,7 @@ class Monkey:
             for _ in range(self.rounds):
                 faults = list(self.faults.items())
                 self._random.shuffle(faults)
-                for name, fault in faults:
+                for name, fault in faults[: self.most]:
                     self._breathe(self._random.randint(*STEPS))
                     if self._over.is_set():
                         return
