@@ -321,10 +321,12 @@ def test_an_engagement_that_is_ended_ends_in_airflow_and_sends_nothing_more(stac
 
 def test_airflow_and_the_logs_know_nothing_of_a_client(stack: Stack, refused_quote: tuple[str, str]) -> None:
     """Comes last: engagements were opened, asked for, answered by portal and mail, and decided on."""
-    contact = form_of("")["client"]["contact"]
+    client = form_of("")["client"]
+    contact = client["contact"]
     links = [link for letter in Mailbox(stack.mails).letters() if (link := link_in(letter.text))]
     planted = {
         "contact": contact["name"], "email": contact["email"], "phone": contact["phone"],
+        "tax code": client["tax_code"], "bank account": client["bank"]["account"],
         "link": links[0].rpartition("/")[2], "a later link": links[-1].rpartition("/")[2],
         "key of links": stack.environment()["ENGAGEMENT_PORTAL_KEYS"],
         "password": stack.users["account_manager"],
