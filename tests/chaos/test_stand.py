@@ -1,4 +1,4 @@
-"""The quick form of the stand, as CI runs it: one engagement on an installation that is being broken."""
+"""The quick form of the stand: one engagement on an installation that is being broken."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ LIMIT_SECONDS = 1500
 
 
 @pytest.mark.system
+@pytest.mark.stand
 @pytest.mark.timeout(LIMIT_SECONDS + 60)
 def test_every_promise_is_kept_while_everything_breaks(tmp_path: Path) -> None:
     ran = subprocess.run(
