@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -99,3 +100,12 @@ def test_the_example_form_is_accepted_and_complete() -> None:
     form = read_form((ROOT / "docs" / "examples" / "intake.yaml").read_text(encoding="utf-8"))
     assert missing_items(form) == []
     assert form["add_ons"] == {"monitoring": {"every_months": 2, "visits": 3}}
+
+
+def test_the_scoreboard_that_the_readme_shows_is_the_one_that_is_kept() -> None:
+    board = json.loads((ROOT / "docs" / "scoreboard.json").read_text(encoding="utf-8"))
+    mails, decisions = board["mails"], board["decisions"]
+    said = (f"{board['tried']} faults tried, {board['survived']} survived; {mails['due']} mails due, {mails['lost']} lost, "
+            f"{mails['doubled']} doubled; {decisions['taken']} decisions taken, {decisions['lost']} lost, "
+            f"{decisions['changed']} changed")  # fmt: skip
+    assert said in " ".join(README.split())
