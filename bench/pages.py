@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import statistics
 import time
 from collections.abc import Iterator
@@ -83,7 +84,7 @@ def _median(browser: TestClient, path: str) -> dict[str, float]:
 @contextmanager
 def _installation(register_url: str, folder: Path) -> Iterator[None]:
     settings = {"ENGAGEMENT_REGISTER_URL": register_url, "ENGAGEMENT_STORAGE_URL": folder.as_uri(),
-                "AIRFLOW__API__SECRET_KEY": "bench"}  # fmt: skip
+                "AIRFLOW__API__SECRET_KEY": secrets.token_hex(16)}  # fmt: skip
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
     try:

@@ -105,7 +105,7 @@ def test_the_example_form_is_accepted_and_complete() -> None:
 def test_the_scoreboard_that_the_readme_shows_is_the_one_that_is_kept() -> None:
     board = json.loads((ROOT / "docs" / "scoreboard.json").read_text(encoding="utf-8"))
     mails, decisions = board["mails"], board["decisions"]
-    said = (f"{board['tried']} faults tried, {board['survived']} survived; {mails['due']} mails due, {mails['lost']} lost, "
-            f"{mails['doubled']} doubled; {decisions['taken']} decisions taken, {decisions['lost']} lost, "
-            f"{decisions['changed']} changed")  # fmt: skip
+    said = (f"{board['tried']} faults tried, {board['survived']} survived; {mails['due']} mails due, "
+            f"{mails['lost']} lost, {mails['doubled']} doubled; {decisions['taken']} decisions taken, "
+            f"{decisions['lost']} lost, {decisions['changed']} changed")  # fmt: skip
     assert said in " ".join(README.split())
