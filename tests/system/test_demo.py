@@ -15,7 +15,7 @@ from local.keeper import descendants
 from local.ports import HOST
 from local.stack import ROOT
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(420), pytest.mark.xdist_group("demo")]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(1200), pytest.mark.xdist_group("demo")]
 
 LAST_LINE = "nhấn Ctrl-C để dừng"
 

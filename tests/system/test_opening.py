@@ -41,7 +41,7 @@ from rehearsal.record import Record
 from rehearsal.rehearsal import PARKING_SECONDS
 from rehearsal.scenario import FOLDER, read_scenario
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(600), pytest.mark.xdist_group("opening")]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(1200), pytest.mark.xdist_group("opening")]
 
 EXAMPLE = ROOT / "docs" / "examples" / "intake.yaml"
 TUESDAY = date(2026, 12, 1)

@@ -23,7 +23,7 @@ from include.engagement.calendar import working_calendar
 from local.stack import ROOT
 from rehearsal.scenario import FOLDER, read_scenario
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(900), pytest.mark.xdist_group("played")]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(1800), pytest.mark.xdist_group("played")]
 
 SIDE_BY_SIDE = ("coffee-roastery", "furniture-workshop", "refused-for-inaccuracy", "everything-goes-wrong")
 SCHEMA = json.loads((ROOT / "rehearsal" / "result.schema.json").read_text(encoding="utf-8"))
@@ -51,7 +51,7 @@ def rehearse(out: Path, *scenarios: str) -> Played:
     """Run the command as its user would."""
     ran = subprocess.run(
         [sys.executable, "-m", "rehearsal", "run", "--out", str(out), *scenarios],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=840, check=False,
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=1700, check=False,
     )  # fmt: skip
     return Played(ran.returncode, ran.stdout + ran.stderr, out)
 

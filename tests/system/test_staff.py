@@ -18,7 +18,7 @@ from local.stack import ROOT, Stack
 from rehearsal.record import Record
 from rehearsal.rehearsal import PARKING_SECONDS
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(600), pytest.mark.xdist_group("staff")]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(1200), pytest.mark.xdist_group("staff")]
 
 PATIENCE_SECONDS = 180.0
 ENTRIES = {"client.name": "Hợp tác xã Chè Tân Cương", "client.contact.name": "Lý Thị Chè", "language": "vi",
