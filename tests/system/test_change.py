@@ -32,9 +32,9 @@ from rehearsal.rehearsal import PARKING_SECONDS
 from tests.firm import ANSWERS, FORM, GOOD, PAPERS, Firm, Outbox
 from tests.histories.flow import FLOW_2, change
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(1200), pytest.mark.xdist_group("change")]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(2400), pytest.mark.xdist_group("change")]
 
-PATIENCE_SECONDS = 240.0
+PATIENCE_SECONDS = 400.0
 TUESDAY = date(2026, 12, 1)
 INTAKE, REVIEW, DECISION, COUNCIL = range(0, 8), range(8, 13), range(13, 18), range(18, 20)
 RENAMED_OUTRIGHT = (

@@ -45,7 +45,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(1200), pytest.mark.xdist_g
 
 EXAMPLE = ROOT / "docs" / "examples" / "intake.yaml"
 TUESDAY = date(2026, 12, 1)
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 400.0
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,8 @@ def rehearse(out: Path, *scenarios: str) -> Played:
     """Run the command as its user would."""
     ran = subprocess.run(
         [sys.executable, "-m", "rehearsal", "run", "--out", str(out), *scenarios],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=1700, check=False,
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=1700,
+        check=False,
     )  # fmt: skip
     return Played(ran.returncode, ran.stdout + ran.stderr, out)
 
