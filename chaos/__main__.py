@@ -134,10 +134,10 @@ def _break(
                         server.send_message(message)
 
                 patiently(once)
-                patiently(lambda: read_mailbox(staff))  # type: ignore[arg-type]
+                patiently(lambda: read_mailbox(staff))
 
             rehearsal = Rehearsal(
-                scenarios=scenarios, airflow=staff, register=Patient(Record(settings)),  # type: ignore[arg-type]
+                scenarios=scenarios, airflow=staff, register=Patient(Record(settings)),
                 mailbox=mailbox, storage=stack.storage, calendar=calendar, progress=progress, register_form=register,
                 log_of=log_reader(stack.data), visit=visited, post=post, parking=0, sleep=_unhurried,
                 patience=QUICK_PATIENCE_SECONDS if quick else PATIENCE_SECONDS,

@@ -178,7 +178,7 @@ def _numbers(session: Session, verdict: Verdict) -> None:
             given = session.scalars(select(Engagement.id).where(Engagement.id.like(f"%-{series.year}-%"))).all()
         else:
             like = f"%/{series.year}/{series.kind}-%"
-            given = session.scalars(select(Document.number).where(Document.number.like(like))).all()  # type: ignore[assignment]
+            given = session.scalars(select(Document.number).where(Document.number.like(like))).all()
         if len(given) != series.last:
             verdict.findings.append(f"{series.kind} of {series.year}: {len(given)} given, the last is {series.last}")
 

@@ -132,12 +132,12 @@ def _install_storage() -> None:
             reached("file/inside")
             os.replace(source, target)
 
-    local.os = Os("os")  # type: ignore[attr-defined]
+    local.os = Os("os")
     storage = local.LocalStorage
-    storage.put = _around(storage.put, "file/before", "file/after")  # type: ignore[method-assign]
-    storage.put_file = _around(storage.put_file, "file/before", "file/after")  # type: ignore[method-assign]
-    storage.move = _around(storage.move, "move/before", "move/after")  # type: ignore[method-assign]
-    LibreOffice.pdf = _around(LibreOffice.pdf, "pdf/before", "pdf/after")  # type: ignore[method-assign]
+    storage.put = _around(storage.put, "file/before", "file/after")
+    storage.put_file = _around(storage.put_file, "file/before", "file/after")
+    storage.move = _around(storage.move, "move/before", "move/after")
+    LibreOffice.pdf = _around(LibreOffice.pdf, "pdf/before", "pdf/after")
     reported = storage._reported
 
     @contextmanager
@@ -147,7 +147,7 @@ def _install_storage() -> None:
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
             yield
 
-    storage._reported = answering  # type: ignore[method-assign]
+    storage._reported = answering
 
 
 def _install_mail() -> None:
@@ -158,7 +158,7 @@ def _install_mail() -> None:
     defaults = ledger.MailLedger.__init__.__kwdefaults__
     assert defaults is not None
     defaults["judge_after_seconds"] = JUDGE_AFTER_SECONDS
-    Relay.hand_over = _around(Relay.hand_over, "mail/before", "mail/after")  # type: ignore[method-assign]
+    Relay.hand_over = _around(Relay.hand_over, "mail/before", "mail/after")
     send = smtplib.SMTP.send
 
     def sent(self: smtplib.SMTP, data: Any) -> None:
@@ -169,7 +169,7 @@ def _install_mail() -> None:
         if last:
             reached("mail/taken")
 
-    smtplib.SMTP.send = sent  # type: ignore[method-assign]
+    smtplib.SMTP.send = sent
 
 
 def _install_tasks() -> None:
@@ -177,7 +177,7 @@ def _install_tasks() -> None:
 
     from operators.case import CaseOperator
 
-    CaseOperator.go_on = _around(CaseOperator.go_on, "task/goes on", None)  # type: ignore[method-assign]
+    CaseOperator.go_on = _around(CaseOperator.go_on, "task/goes on", None)
     # What stands between the last effect and Airflow's knowing of it.
     for name in ("_defer_task", "_await_input_task"):
         setattr(task_runner, name, _around(getattr(task_runner, name), "task/parks", None))
