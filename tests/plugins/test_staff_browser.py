@@ -121,7 +121,7 @@ def test_a_form_with_mistakes_puts_the_focus_on_what_is_to_mend_and_each_link_le
             page.get_by_label("Mã số thuế").fill("6001234563")
             page.get_by_role("button", name="Mở hồ sơ").press("Enter")
             page.get_by_role("alert").wait_for()
-            assert page.evaluate("document.activeElement.id") == "problems"
+            page.wait_for_function("document.activeElement.id == 'problems'")
             found: Any = Axe().run(page, options=RULES)
             assert found.violations_count == 0, found.generate_report()
             picture(page, f"new-refused-{device}")
