@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Row, Select, Subquery, func, select
 from sqlalchemy.orm import Session
 
+from include.casework.reminders import paused_among
 from include.engagement import process
 from include.engagement.calendar import WorkingCalendar
 from include.engagement.reminders import reminder_day
@@ -57,36 +59,12 @@ class BoardPage:
     stages: Mapping[str, int]
 
 
-@dataclass
-class _Standing:
-    """What is known of an engagement before anything is reckoned."""
+def _waiting_on(gate: str | None, of: str | None) -> str:
+    return process.SIGN_OFFS[gate].role if gate else of or ""
 
-    id: str
-    client: str
-    tax_code: str
-    contact: str
-    promised: date | None
-    period: StagePeriod | None = None
-    request: Request | None = None
-    gate: SignOff | None = None
 
-    @property
-    def stage(self) -> str:
-        return self.period.stage if self.period else ""
-
-    @property
-    def since(self) -> date | None:
-        return self.gate.asked if self.gate else self.request.asked if self.request else None
-
-    @property
-    def waiting_on(self) -> str:
-        if self.gate:
-            return process.SIGN_OFFS[self.gate.gate].role
-        return self.request.of if self.request else ""
-
-    def is_late(self, today: date) -> bool:
-        dues = (self.promised, self.period.due if self.period else None)
-        return any(due is not None and due < today for due in dues)
+def _is_late(row: Row[Any], today: date) -> bool:
+    return any(due is not None and due < today for due in (row.promised, row.stage_due))
 
 
 def board(
@@ -101,27 +79,30 @@ def board(
     sort: str = "promised",
     page: int = 1,
 ) -> BoardPage:
-    """Return a page of the open engagements: six queries, whatever their number.
+    """Return a page of the open engagements: four queries, whatever their number.
 
     ``search`` is looked for in id, company, tax code and contact, without accents. ``sort`` is one of ``SORTS``;
     names in Vietnamese order. Engagements without a promised date come after those with one, the oldest first.
     """
-    words = folded(search).split()
-    standing = [
-        each for each in _standing(session)
-        if all(word in folded(f"{each.id} {each.client} {each.tax_code} {each.contact}") for word in words)
-        and (not waiting_on or each.waiting_on == waiting_on)
-        and (not late or each.is_late(today))
-    ]  # fmt: skip
-    stages = Counter(each.stage for each in standing)
+    standing: Sequence[Row[Any]] = session.execute(_open_engagements()).all()
+    if words := folded(search).split():
+        standing = [
+            row for row in standing
+            if all(word in folded(f"{row.id} {row.client} {row.tax_code} {row.contact}") for word in words)
+        ]  # fmt: skip
+    if waiting_on:
+        standing = [row for row in standing if _waiting_on(row.gate, row.of) == waiting_on]
+    if late:
+        standing = [row for row in standing if _is_late(row, today)]
+    stages = Counter(row.stage for row in standing)
     if stage:
-        standing = [each for each in standing if each.stage == stage]
+        standing = [row for row in standing if row.stage == stage]
     if sort == "client":
-        standing.sort(key=lambda each: (vietnamese_order(each.client), each.id))
+        standing = sorted(standing, key=lambda row: (vietnamese_order(row.client), row.id))
     elif sort == "since":
-        standing.sort(key=lambda each: (each.since or date.max, each.id))
+        standing = sorted(standing, key=lambda row: (row.gate_asked or row.asked or date.max, row.id))
     elif sort == "promised":
-        standing.sort(key=lambda each: (each.promised or date.max, each.id))
+        standing = sorted(standing, key=lambda row: (row.promised or date.max, row.id))
     pages = max(1, -(-len(standing) // PER_PAGE))
     page = min(max(page, 1), pages)
     chosen = standing[(page - 1) * PER_PAGE : page * PER_PAGE]
@@ -129,85 +110,87 @@ def board(
     return BoardPage(rows, len(standing), page, pages, {key: stages[key] for key in process.STAGES if stages[key]})
 
 
-def _standing(session: Session) -> list[_Standing]:
-    """Return all open engagements in the order of their ids."""
+def _open_engagements() -> Select[Any]:
+    """Select the open engagements in the order of their ids, each with its newest open stage, request and sign-off."""
     client = Engagement.form["client"]
-    found = {
-        row.id: _Standing(row.id, row.name or "", row.tax_code or "", row.contact or "", row.promised)
-        for row in session.execute(
-            select(
-                Engagement.id, Engagement.promised, client["name"].astext.label("name"),
-                client["tax_code"].astext.label("tax_code"), client["contact"]["name"].astext.label("contact"),
-            ).where(Engagement.closed.is_(None)).order_by(Engagement.id)
+    stage = _newest(StagePeriod, StagePeriod.closed.is_(None))
+    request = _newest(Request, Request.status == "open")
+    # Those who decide oldest first. An invitation that nobody decides about holds nothing up: what the client is asked
+    # for counts.
+    gate = (
+        select(SignOff).distinct(SignOff.engagement_id).where(SignOff.decision.is_(None), SignOff.ended.is_(None))
+        .order_by(SignOff.engagement_id, SignOff.gate == "first_meeting", SignOff.id).subquery()
+    )  # fmt: skip
+    holds_up = (gate.c.engagement_id == Engagement.id) & ((gate.c.gate != "first_meeting") | request.c.id.is_(None))
+    return (
+        select(
+            Engagement.id, Engagement.promised, func.coalesce(client["name"].astext, "").label("client"),
+            func.coalesce(client["tax_code"].astext, "").label("tax_code"),
+            func.coalesce(client["contact"]["name"].astext, "").label("contact"),
+            func.coalesce(stage.c.stage, "").label("stage"), func.coalesce(stage.c.round, 1).label("round"),
+            stage.c.due.label("stage_due"), request.c.id.label("request_id"), request.c.kind, request.c.of,
+            request.c.asked, request.c.due, request.c.times_asked, gate.c.gate, gate.c.asked.label("gate_asked"),
         )
-    }  # fmt: skip
-    is_open = Engagement.closed.is_(None)
-    for period in session.scalars(
-        select(StagePeriod).join(Engagement, Engagement.id == StagePeriod.engagement_id)
-        .where(is_open, StagePeriod.closed.is_(None)).order_by(StagePeriod.id)
-    ):  # fmt: skip
-        found[period.engagement_id].period = period
-    for request in session.scalars(
-        select(Request).join(Engagement, Engagement.id == Request.engagement_id)
-        .where(is_open, Request.status == "open").order_by(Request.id)
-    ):  # fmt: skip
-        found[request.engagement_id].request = request
-    for gate in session.scalars(
-        select(SignOff).join(Engagement, Engagement.id == SignOff.engagement_id)
-        .where(is_open, SignOff.decision.is_(None), SignOff.ended.is_(None)).order_by(SignOff.id.desc())
-    ):  # fmt: skip
-        # An invitation that nobody decides about holds nothing up: what the client is asked for counts.
-        if gate.gate != "first_meeting" or found[gate.engagement_id].request is None:
-            found[gate.engagement_id].gate = gate
-    return list(found.values())
+        .outerjoin(stage, stage.c.engagement_id == Engagement.id)
+        .outerjoin(request, request.c.engagement_id == Engagement.id)
+        .outerjoin(gate, holds_up)
+        .where(Engagement.closed.is_(None)).order_by(Engagement.id)
+    )  # fmt: skip
+
+
+def _newest(model: type[StagePeriod] | type[Request], condition: ColumnElement[bool]) -> Subquery:
+    return (
+        select(model).distinct(model.engagement_id).where(condition)
+        .order_by(model.engagement_id, model.id.desc()).subquery()
+    )  # fmt: skip
 
 
 def _reckoned(
-    session: Session, chosen: Iterable[_Standing], today: date, calendar: WorkingCalendar
+    session: Session, chosen: Sequence[Row[Any]], today: date, calendar: WorkingCalendar
 ) -> list[BoardRow]:
-    chosen = list(chosen)
+    ids = [row.id for row in chosen]
     reserves: dict[str, int] = {
         row.engagement_id: int(row.left)
         for row in session.execute(
             select(ReserveEntry.engagement_id, func.sum(ReserveEntry.days).label("left"))
-            .where(ReserveEntry.engagement_id.in_([each.id for each in chosen]))
-            .group_by(ReserveEntry.engagement_id)
+            .where(ReserveEntry.engagement_id.in_(ids)).group_by(ReserveEntry.engagement_id)
         )
-    }
-    asked = [each.request for each in chosen if each.request is not None]
+    }  # fmt: skip
     sent = {
         (row.request_id, row.times_asked, row.reminder)
-        for row in session.scalars(select(ReminderSent).where(ReminderSent.request_id.in_([r.id for r in asked])))
+        for row in session.scalars(
+            select(ReminderSent).where(ReminderSent.request_id.in_([row.request_id for row in chosen]))
+        )
     }
-    return [_row(each, reserves.get(each.id), sent, today, calendar) for each in chosen]
+    paused = paused_among(session, ids)
+    return [_row(row, reserves.get(row.id), None if row.id in paused else sent, today, calendar) for row in chosen]
 
 
 def _row(
-    each: _Standing, reserve: int | None, sent: set[tuple[int, int, str]], today: date, calendar: WorkingCalendar
+    row: Row[Any], reserve: int | None, sent: set[tuple[int, int, str]] | None, today: date, calendar: WorkingCalendar
 ) -> BoardRow:
-    due = each.period.due if each.period else None
-    until = each.promised or due
-    request, gate = each.request, each.gate
+    """Reckon one row; ``sent`` None: its reminders are paused."""
+    until = row.promised or row.stage_due
+    asked = row.request_id is not None and not row.gate
     return BoardRow(
-        id=each.id, client=each.client, stage=each.stage, round=each.period.round if each.period else 1, due=due,
-        promised=each.promised,
+        id=row.id, client=row.client, stage=row.stage, round=row.round, due=row.stage_due, promised=row.promised,
         days_left=None if until is None
         else calendar.between(today, until) if until >= today else -calendar.between(until, today),
-        late=each.is_late(today), reserve_left=reserve, waiting_on=each.waiting_on,
-        waiting_for=process.SIGN_OFFS[gate.gate].title if gate
-        else process.REQUESTS[request.kind].title.vi if request else "",
-        since=each.since, answer_due=request.due if request and not gate else None,
-        next_reminder=_next_reminder(request, sent, today, calendar) if request and not gate else None,
+        late=_is_late(row, today), reserve_left=reserve, waiting_on=_waiting_on(row.gate, row.of),
+        waiting_for=process.SIGN_OFFS[row.gate].title if row.gate
+        else process.REQUESTS[row.kind].title.vi if asked else "",
+        since=row.gate_asked or row.asked, answer_due=row.due if asked else None,
+        next_reminder=_next_reminder(row, sent, today, calendar) if asked and sent is not None else None,
     )  # fmt: skip
 
 
 def _next_reminder(
-    request: Request, sent: set[tuple[int, int, str]], today: date, calendar: WorkingCalendar
+    request: Row[Any], sent: set[tuple[int, int, str]], today: date, calendar: WorkingCalendar
 ) -> tuple[str, date] | None:
     if request.of != "client":
         return None
     days = sorted(
         (reminder_day(row, calendar.first_on_or_after(request.due), calendar), row.level)
-        for row in process.REMINDERS if (request.id, request.times_asked, row.key) not in sent
+        for row in process.REMINDERS if (request.request_id, request.times_asked, row.key) not in sent
     )  # fmt: skip
     return next(((level, day) for day, level in days if day > today), None)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from datetime import date
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
 
 from include.casework.correspondence import addressee, post
 from include.casework.digest import Line, send_digest
@@ -132,6 +134,16 @@ def reminders_paused(case: Case) -> Event | None:
         .limit(1)
     )
     return newest if newest is not None and newest.kind == PAUSED else None
+
+
+def paused_among(session: Session, engagements: Collection[str]) -> set[str]:
+    """Return which of these engagements' clients are not reminded."""
+    newest = (
+        select(Event.engagement_id, Event.kind).distinct(Event.engagement_id)
+        .where(Event.engagement_id.in_(engagements), Event.kind.in_((PAUSED, RESUMED)))
+        .order_by(Event.engagement_id, Event.id.desc()).subquery()
+    )  # fmt: skip
+    return set(session.scalars(select(newest.c.engagement_id).where(newest.c.kind == PAUSED)))
 
 
 def reminder_due(case: Case, request: Request) -> process.Reminder | None:
