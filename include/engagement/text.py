@@ -7,6 +7,7 @@ read as something that it is not (Unicode TR 36). Vietnamese text is kept in NFC
 from __future__ import annotations
 
 import unicodedata
+from functools import cache
 
 from include.engagement.process import Text
 
@@ -49,11 +50,22 @@ def cleaned(value: str) -> str:
     return "".join(c for c in lines if c not in BIDI and not _breaks_documents(c)).strip()
 
 
+class _Folds(dict[int, str]):
+    """What each character counts as when text is compared; worked out once for each, as Vietnamese has few."""
+
+    def __missing__(self, code: int) -> str:
+        plain = unicodedata.normalize("NFD", chr(code)).replace("đ", "d")
+        plain = "".join(character for character in plain if not unicodedata.combining(character))
+        self[code] = "".join(character if character.isalnum() else " " for character in plain)
+        return self[code]
+
+
+_FOLDS = _Folds()
+
+
 def folded(value: str) -> str:
     """Return ``value`` in lower case without accents, words one blank apart: for comparing, never for showing."""
-    plain = unicodedata.normalize("NFD", value.casefold()).replace("đ", "d")
-    plain = "".join(character for character in plain if not unicodedata.combining(character))
-    return " ".join("".join(character if character.isalnum() else " " for character in plain).split())
+    return " ".join(value.casefold().translate(_FOLDS).split())
 
 
 _ALPHABET = {letter: place for place, letter in enumerate("aăâbcdđeêfghijklmnoôơpqrstuưvwxyz", 1_000)}
@@ -62,11 +74,14 @@ _TONES = "\u0300\u0309\u0303\u0301\u0323"  # huyền, hỏi, ngã, sắc, nặng
 
 def vietnamese_order(value: str) -> tuple[list[int], list[int]]:
     """Return what sorts text as Vietnamese dictionaries do: letters first (a ă â … d đ …), then tones."""
-    letters, tones = list[int](), list[int]()
-    for character in unicodedata.normalize("NFC", value.casefold()):
-        parts = unicodedata.normalize("NFD", character)
-        tone = next((part for part in parts if part in _TONES), "")
-        letter = unicodedata.normalize("NFC", parts.replace(tone, "")) if tone else character
-        letters.append(_ALPHABET.get(letter, min(ord(letter[0]), 999)))  # blanks and digits before all letters
-        tones.append(_TONES.index(tone) + 1 if tone else 0)
-    return letters, tones
+    places = [_place(character) for character in unicodedata.normalize("NFC", value.casefold())]
+    return [letter for letter, _ in places], [tone for _, tone in places]
+
+
+@cache
+def _place(character: str) -> tuple[int, int]:
+    parts = unicodedata.normalize("NFD", character)
+    tone = next((part for part in parts if part in _TONES), "")
+    letter = unicodedata.normalize("NFC", parts.replace(tone, "")) if tone else character
+    # Blanks and digits come before all letters.
+    return _ALPHABET.get(letter, min(ord(letter[0]), 999)), _TONES.index(tone) + 1 if tone else 0
