@@ -6,18 +6,18 @@ an earlier mail of the same engagement and recipient still waiting) stays and go
 
 from __future__ import annotations
 
+import hmac
 import logging
 import re
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from email.parser import BytesHeaderParser
 from email.policy import SMTP
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import CursorResult, Engine, or_, select, update
+from sqlalchemy import CursorResult, Engine, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -31,7 +31,7 @@ from include.mail.transport import (
     Transport,
     UnclearMail,
 )
-from include.register.models import Event, Installation, Mail
+from include.register.models import Engagement, Event, Installation, Mail
 from include.register.session import advisory_lock
 from include.storage.base import Storage, StorageError
 
@@ -42,6 +42,8 @@ WAITING = ("claimed", "handed_over")
 STOPPED = ("refused", "unclear", "expired")
 DELAYS = tuple(timedelta(minutes=m) for m in (1, 5, 15, 30, 60, 120, 240, 480, 480, 480, 480, 480))
 """How long a mail waits after each try in vain: 48 hours in all, then a person decides."""
+RESTORED_DOUBT = timedelta(days=14)
+"""How long after a restore a mail may be one that went out already, after the backup was made."""
 
 
 class MailLedger:
@@ -54,6 +56,10 @@ class MailLedger:
     over on; that it does not have a mail counts only its patience after the conversation has ended, since a relay may
     still be writing, or delivering to the archive, when the sender has died. ``dry_run``: everything is composed and
     stored, nothing is sent, then or later.
+
+    A Message-ID is derived from the mail's key. A register restored from a backup lacks what was sent afterwards, and
+    work done again posts it again: so each mail composed within RESTORED_DOUBT counts as *handed over*, and is judged
+    by the record under the Message-ID that it had.
     """
 
     def __init__(
@@ -191,7 +197,7 @@ class MailLedger:
                     template=template,
                     stage=stage,
                     recipient=recipient,
-                    message_id=f"<{uuid.uuid4().hex}@{self._domain}>",
+                    message_id=self._message_id(session, key),
                     thread=self._thread(session, engagement_id, recipient),
                     subject=subject,
                     day=day,
@@ -199,6 +205,10 @@ class MailLedger:
                 )
                 .on_conflict_do_nothing(index_elements=[Mail.key])
             )
+
+    def _message_id(self, session: Session, key: str) -> str:
+        secret = session.scalars(select(Installation.message_id_secret)).one()
+        return f"<{hmac.digest(secret.encode(), key.encode(), 'sha256').hex()[:32]}@{self._domain}>"
 
     def _thread(self, session: Session, engagement_id: str | None, recipient: str) -> list[str]:
         if engagement_id is None:
@@ -250,7 +260,18 @@ class MailLedger:
         _envelope_sender(data, row)
         path = _path(row)
         self._storage.put(path, data, media_type="message/rfc822")
-        return self._marked(row, row.state, path=path)
+        return self._marked(row, "handed_over" if self._may_have_gone(row) else row.state, path=path)
+
+    def _may_have_gone(self, row: Mail) -> bool:
+        """Say whether the mail may be one that went out after the backup that the register was restored from."""
+        if self._dry_run:
+            return False
+        with self._sessions() as session:
+            restored = _restored(session)
+            if restored is None or now() > restored.at + RESTORED_DOUBT:
+                return False
+            opened = session.scalar(select(Engagement.created_at).where(Engagement.id == row.engagement_id))
+            return opened is None or opened <= restored.to
 
     def _delivered(self, row: Mail, transport: Transport) -> Mail:
         """Send the row's mail if it is due and nothing stands before it. Raises TransientMailError, the row written."""
@@ -292,13 +313,22 @@ class MailLedger:
     def _reconciled(self, row: Mail) -> Mail:
         if self._record is None:
             return self._marked(row, "unclear")
+        with self._sessions() as session:
+            restored = _restored(session)
+        since = row.claimed_at if restored is None else min(row.claimed_at, restored.to)
+        # What a conversation of this installation left has a next try.
+        went_before = restored is not None and row.next_try_at is None
         try:
-            was_taken = self._record.contains(row.message_id, since=row.claimed_at)
+            was_taken = self._record.contains(row.message_id, since=since)
         except TransientMailError as error:
             self._put_off(row, str(error), last="unclear")
             raise
         if was_taken:
+            if went_before:
+                self._write_down(row, "mail_taken_over")
             return self._marked(row, "sent", error=None)
+        if went_before and restored is not None and now() > restored.at + self._record.patience:
+            return self._marked(row, "claimed")
         if row.error is None:
             # Its sender died, perhaps just now: the record's patience begins here.
             row = self._awaiting_record(row, "The conversation broke off; the mail record does not have the mail yet.")
@@ -359,6 +389,36 @@ class MailLedger:
                 Event(engagement_id=row.engagement_id, key=f"{kind}/{row.id}/{at.isoformat()}", kind=kind,
                       day=row.day, facts={"mail": row.id, **facts})
             )  # fmt: skip
+
+
+class _Restored(NamedTuple):
+    """When the register was restored, and to which moment."""
+
+    at: datetime
+    to: datetime
+
+
+def _restored(session: Session) -> _Restored | None:
+    row = session.get(Installation, 1)
+    return _Restored(row.restored_at, row.restored_to) if row and row.restored_at and row.restored_to else None
+
+
+def mark_restored(session: Session, *, to: datetime, by: str, why: str) -> int:
+    """Have a register that was restored to an earlier moment mail nothing twice; return how many mails are in doubt.
+
+    All mail is paused until a person has looked. What waited then counts as handed over: it may have gone since.
+    """
+    pause(session, by=by, why=why)
+    installation = session.get_one(Installation, 1)
+    installation.restored_at, installation.restored_to = now(), to
+    waited = session.execute(
+        update(Mail).where(Mail.state == "claimed", Mail.path.is_not(None))
+        .values(state="handed_over", error=None, next_try_at=None)
+    )  # fmt: skip
+    # Ids stand in keys and file names: none is given again.
+    session.execute(text("select setval(pg_get_serial_sequence('mail', 'id'), coalesce(max(id), 0) + 10000) from mail"))
+    session.commit()
+    return cast("CursorResult[Any]", waited).rowcount
 
 
 def pause(session: Session, *, by: str, why: str) -> None:

@@ -75,6 +75,7 @@ class Engagement(Base):
     promised: Mapped[date | None]
     delivered: Mapped[date | None]
     link_version: Mapped[int] = mapped_column(server_default="1")  # links of a lower version no longer work
+    archived: Mapped[date | None]  # see include.casework.retention
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -294,7 +295,8 @@ class ScheduledRun(Base):
 class Installation(Base):
     """Settings of the installation that move while it runs; one row. ``rehearsal_day``: see include.clock.
 
-    While ``mail_paused_at`` is set no mail leaves the installation.
+    While ``mail_paused_at`` is set no mail leaves the installation. Message-IDs are derived from ``message_id_secret``.
+    ``restored_at``: when the register was last restored from a backup, which knows nothing after ``restored_to``.
     """
 
     __tablename__ = "installation"
@@ -305,6 +307,9 @@ class Installation(Base):
     mail_paused_at: Mapped[datetime | None]
     mail_paused_by: Mapped[str | None]
     mail_paused_why: Mapped[str | None]
+    message_id_secret: Mapped[str] = mapped_column(server_default=text("gen_random_uuid()::text"))
+    restored_at: Mapped[datetime | None]
+    restored_to: Mapped[datetime | None]
 
 
 class CalendarEdition(Base):
@@ -391,3 +396,35 @@ class IntakeSheet(Base):
     rows: Mapped[list[Any]]
     read_by: Mapped[str]
     read_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Erasure(Base):
+    """A person's request to be erased, and what was done (Law 91/2025/QH15); holds nothing of the person.
+
+    ``pseudonym`` stands wherever the person stood, in ``engagements``. ``asked``: the day of the request. ``kept``:
+    what the law has the firm keep, each with ``what``, ``until`` (ISO date), ``why``. No ``finished_at``: not done yet.
+    """
+
+    __tablename__ = "erasure"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    pseudonym: Mapped[str]
+    by: Mapped[str]
+    reason: Mapped[str]
+    asked: Mapped[date]
+    day: Mapped[date]
+    engagements: Mapped[list[Any]]
+    kept: Mapped[list[Any]]
+    finished_at: Mapped[datetime | None]
+
+
+class ErasedFile(Base):
+    """What stands for a file that was erased: its path, SHA-256 and size. ``erasure_id`` None: its time had come."""
+
+    __tablename__ = "erased_file"
+
+    path: Mapped[str] = mapped_column(primary_key=True)
+    sha256: Mapped[str]
+    size: Mapped[int]
+    day: Mapped[date]
+    erasure_id: Mapped[int | None] = mapped_column(ForeignKey("erasure.id"))

@@ -54,6 +54,8 @@ KINDS: dict[str, Text] = {
     "mail_duplicate": Text("Nhận lại một thư đã có", "A mail came twice"),
     "mail_stopped": Text("Thư không gửi được, cần người xử lý", "A mail stopped"),
     "mail_settled": Text("Nhân viên xác nhận kết quả của thư", "Staff settled a mail"),
+    "mail_taken_over": Text("Thư này đã đi trước khi khôi phục dữ liệu, không gửi lại",
+                            "Mail had gone out before the restore"),
     "mail_redirected": Text("Gửi thư đến địa chỉ khác", "Mail redirected"),
     "notice_not_sent": Text("Không gửi được thông báo", "A notice was not sent"),
     "new_link_not_sent": Text("Không gửi được đường dẫn mới", "A new link was not sent"),
