@@ -31,12 +31,13 @@ ALL_ADMINS = "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS"
 FERNET, SESSIONS, TOKENS = "AIRFLOW__CORE__FERNET_KEY", "AIRFLOW__API__SECRET_KEY", "AIRFLOW__API_AUTH__JWT_SECRET"
 TOKENS_BY_FILE = "AIRFLOW__API_AUTH__JWT_PRIVATE_KEY_PATH"
 DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+EXECUTOR, BROKER = "AIRFLOW__CORE__EXECUTOR", "AIRFLOW__CELERY__BROKER_URL"
 EXPOSED = "AIRFLOW__API__EXPOSE_CONFIG"
 API_HOST, API_URL, API_CERTIFICATE = "AIRFLOW__API__HOST", "AIRFLOW__API__BASE_URL", "AIRFLOW__API__SSL_CERT"
 PASSWORDS_FILE = "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"
 # What is judged of Airflow's settings; an unset one has Airflow's default.
 AIRFLOW_SETTINGS = (LOGIN, ALL_ADMINS, FERNET, SESSIONS, TOKENS, TOKENS_BY_FILE, DATABASE, EXPOSED, API_HOST, API_URL,
-                    API_CERTIFICATE, PASSWORDS_FILE)  # fmt: skip
+                    API_CERTIFICATE, PASSWORDS_FILE, EXECUTOR, BROKER)  # fmt: skip
 REGISTER, PORTAL_KEYS = "ENGAGEMENT_REGISTER_URL", "ENGAGEMENT_PORTAL_KEYS"
 PORTAL_HOST, PORTAL_URL = "ENGAGEMENT_PORTAL_HOST", "ENGAGEMENT_PORTAL_PUBLIC_URL"
 
@@ -92,6 +93,7 @@ def airflow_findings(env: Environment) -> list[Finding]:
         "Keys of Airflow": _airflow_keys,
         "Settings that Airflow shows": _exposed,
         "Airflow's database": _database,
+        "Broker of the workers": _broker,
         "Passwords of Airflow's connections": _airflow_passwords,
         "Airflow's API server": _api_listening,
     })  # fmt: skip
@@ -218,6 +220,26 @@ def _database(env: Environment) -> Iterator[Finding]:
     elif env.get(REGISTER) and _where(env[REGISTER]) == _where(env.get(DATABASE, "")):
         yield Finding("refused", REGISTER, "is Airflow's own database: who operates Airflow could read every client",
                       "create another database, with a user of its own")  # fmt: skip
+
+
+def _broker(env: Environment) -> Iterator[Finding]:
+    """Judge who may hand work to Celery's workers: whoever may has their accounts and keys."""
+    if not with_celery(env) or f"{BROKER}_CMD" in env or f"{BROKER}_SECRET" in env:
+        return
+    parts = urlsplit(env.get(BROKER, ""))
+    if not parts.hostname:
+        yield Finding("refused", BROKER, "is not set: Airflow would take one without a password",
+                      "redis://:…@…:6379/0, with a password")  # fmt: skip
+    elif not parts.password and parts.hostname not in LOOPBACK:
+        yield Finding("refused", BROKER, "has no password: whoever reaches it has the workers do what they like",
+                      "requirepass at the broker, and redis://:…@…:6379/0")  # fmt: skip
+    else:
+        yield from _password(BROKER, env[BROKER])
+
+
+def with_celery(env: Environment) -> bool:
+    """Say whether tasks run on Celery's workers."""
+    return "CeleryExecutor" in env.get(EXECUTOR, "")
 
 
 def _where(url: str) -> tuple[str, int, str]:

@@ -20,44 +20,30 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink
 from sqlalchemy import create_engine, text
 
-from include.doctor import (
+from include.doctor.__main__ import main
+from include.doctor.databases import RegisterFacts, airflow_database_findings, read_register, register_findings
+from include.doctor.environment import environment_from, read_environment_file
+from include.doctor.files import FEW_BYTES, LEAST_BYTES, disk_findings, folder_finding, storage_findings
+from include.doctor.installation import (
     DAGS,
     EXAMPLES,
-    EXECUTOR,
-    FEW_BYTES,
-    LEAST_BYTES,
     PAUSED,
     PLUGINS,
     RUNS,
-    SECONDS,
     ZONE,
-    RegisterFacts,
-    airflow_database_findings,
     airflow_limit_findings,
     airflow_setup_findings,
-    antivirus_findings,
-    disk_findings,
-    environment_from,
-    folder_finding,
-    font_findings,
-    in_time,
-    mail_findings,
-    mailbox_findings,
-    main,
     mode_findings,
-    office_findings,
     portal_findings,
-    read_environment_file,
-    read_register,
     readable_settings,
-    register_findings,
-    relay_findings,
-    storage_findings,
 )
+from include.doctor.look import SECONDS, in_time
+from include.doctor.machine import antivirus_findings, font_findings, office_findings
+from include.doctor.mail import mail_findings, mailbox_findings, relay_findings
 from include.documents.libreoffice import LibreOffice
 from include.mail.imap import ImapServer
 from include.mail.transport import NoConversation, Relay, TransientMailError
-from include.production import DATABASE, PORTAL_URL, REGISTER, TOKENS, Finding
+from include.production import DATABASE, EXECUTOR, PORTAL_URL, REGISTER, TOKENS, Finding
 from include.register.models import Installation
 from include.register.session import newest_schema, sessions
 from include.settings import ROOT
