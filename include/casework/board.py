@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Subquery, func, select
+from sqlalchemy import ColumnElement, Row, Select, Subquery, func, select, true
 from sqlalchemy.orm import Session
 
 from include.casework.reminders import paused_among
@@ -28,8 +28,9 @@ class BoardRow:
 
     ``stage`` and ``round`` are those entered last that are open; ``due`` is the stage's. ``days_left`` counts working
     days to the promised date, or before signature to ``due``; negative: late. ``waiting_on`` is client,
-    service_department or a role of a sign-off, ``council`` for a scorecard; empty: nobody. ``waiting_for`` names what,
-    ``since`` when it was asked, ``answer_due`` until when. ``next_reminder`` is the level told next, and the day.
+    service_department or a role of a sign-off, ``council`` for a scorecard, of the ``members`` that did not hand theirs
+    in; empty: nobody. ``waiting_for`` names what, ``since`` when it was asked, ``answer_due`` until when.
+    ``next_reminder`` is the level told next, and the day.
     """
 
     id: str
@@ -42,6 +43,7 @@ class BoardRow:
     late: bool
     reserve_left: int | None
     waiting_on: str
+    members: Sequence[str]
     waiting_for: str
     since: date | None
     answer_due: date | None
@@ -78,13 +80,15 @@ def board(
     late: bool = False,
     sort: str = "promised",
     page: int = 1,
+    members: Collection[str] = (),
 ) -> BoardPage:
-    """Return a page of the open engagements: four queries, whatever their number.
+    """Return a page of the open engagements: five queries, whatever their number.
 
     ``search`` is looked for in id, company, tax code and contact, without accents. ``sort`` is one of ``SORTS``;
     names in Vietnamese order. Engagements without a promised date come after those with one, the oldest first.
+    With ``members`` of the council, only what one of them was asked to judge.
     """
-    standing: Sequence[Row[Any]] = session.execute(_open_engagements()).all()
+    standing: Sequence[Row[Any]] = session.execute(_open_engagements(members)).all()
     if words := folded(search).split():
         standing = [
             row for row in standing
@@ -110,7 +114,12 @@ def board(
     return BoardPage(rows, len(standing), page, pages, {key: stages[key] for key in process.STAGES if stages[key]})
 
 
-def _open_engagements() -> Select[Any]:
+def judged_by(members: Collection[str]) -> Select[Any]:
+    """Select the ids of the engagements whose work one of these members of the council was asked to judge."""
+    return select(SignOff.engagement_id).where(SignOff.gate == "scorecard", SignOff.who.in_(members))
+
+
+def _open_engagements(members: Collection[str]) -> Select[Any]:
     """Select the open engagements in the order of their ids, each with its newest open stage, request and sign-off."""
     client = Engagement.form["client"]
     stage = _newest(StagePeriod, StagePeriod.closed.is_(None))
@@ -134,7 +143,8 @@ def _open_engagements() -> Select[Any]:
         .outerjoin(stage, stage.c.engagement_id == Engagement.id)
         .outerjoin(request, request.c.engagement_id == Engagement.id)
         .outerjoin(gate, holds_up)
-        .where(Engagement.closed.is_(None)).order_by(Engagement.id)
+        .where(Engagement.closed.is_(None), Engagement.id.in_(judged_by(members)) if members else true())
+        .order_by(Engagement.id)
     )  # fmt: skip
 
 
@@ -162,13 +172,24 @@ def _reckoned(
             select(ReminderSent).where(ReminderSent.request_id.in_([row.request_id for row in chosen]))
         )
     }
+    members: dict[str, list[str]] = defaultdict(list)
+    for row in session.execute(
+        select(SignOff.engagement_id, SignOff.who).order_by(SignOff.id)
+        .where(SignOff.engagement_id.in_(ids), SignOff.gate == "scorecard", SignOff.decision.is_(None),
+               SignOff.ended.is_(None))
+    ):  # fmt: skip
+        members[row.engagement_id].append(row.who)
     paused = paused_among(session, ids)
-    return [_row(row, reserves.get(row.id), None if row.id in paused else sent, today, calendar) for row in chosen]
+    return [
+        _row(row, reserves.get(row.id), members[row.id], None if row.id in paused else sent, today, calendar)
+        for row in chosen
+    ]
 
 
 def _row(
-    row: Row[Any], reserve: int | None, sent: set[tuple[int, int, str]] | None, today: date, calendar: WorkingCalendar
-) -> BoardRow:
+    row: Row[Any], reserve: int | None, members: Sequence[str], sent: set[tuple[int, int, str]] | None, today: date,
+    calendar: WorkingCalendar,
+) -> BoardRow:  # fmt: skip
     """Reckon one row; ``sent`` None: its reminders are paused."""
     until = row.promised or row.stage_due
     asked = row.request_id is not None and not row.gate
@@ -177,6 +198,7 @@ def _row(
         days_left=None if until is None
         else calendar.between(today, until) if until >= today else -calendar.between(until, today),
         late=_is_late(row, today), reserve_left=reserve, waiting_on=_waiting_on(row.gate, row.of),
+        members=members if row.gate == "scorecard" else (),
         waiting_for=process.SIGN_OFFS[row.gate].title if row.gate
         else process.REQUESTS[row.kind].title.vi if asked else "",
         since=row.gate_asked or row.asked, answer_due=row.due if asked else None,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Row, func, select, true
 from sqlalchemy.orm import Session
 
 from include.casework.mailbox import triage
@@ -60,40 +61,54 @@ def form_page(engagement_id: str, gate: str, number: int, who: str = "") -> str:
 
 def work(session: Session, *, today: date, roles: Collection[str] | None = None) -> list[Work]:
     """Return what waits for the holders of ``roles`` (None: for all of the staff), the oldest first."""
+    company = Engagement.form["client"]["name"].astext.label("company")
+    decisions = session.execute(
+        select(SignOff.engagement_id, SignOff.gate, SignOff.round, SignOff.who, SignOff.asked, company)
+        .join(Engagement, Engagement.id == SignOff.engagement_id)
+        .where(SignOff.decision.is_(None), SignOff.ended.is_(None), _asks(roles)).order_by(SignOff.id)
+    ).all()  # fmt: skip
     dues = {
         (row.engagement_id, row.stage): row.due
         for row in session.execute(
             select(StagePeriod.engagement_id, StagePeriod.stage, func.max(StagePeriod.due).label("due"))
-            .where(StagePeriod.closed.is_(None)).group_by(StagePeriod.engagement_id, StagePeriod.stage)
+            .where(StagePeriod.closed.is_(None), StagePeriod.engagement_id.in_({row.engagement_id for row in decisions}))
+            .group_by(StagePeriod.engagement_id, StagePeriod.stage)
         )
     }  # fmt: skip
-    company = Engagement.form["client"]["name"].astext
     found = [
-        _decision(row, name or "", dues.get((row.engagement_id, process.SIGN_OFFS[row.gate].stage)), today)
-        for row, name in session.execute(
-            select(SignOff, company).join(Engagement, Engagement.id == SignOff.engagement_id)
-            .where(SignOff.decision.is_(None), SignOff.ended.is_(None)).order_by(SignOff.id)
-        )
-    ]  # fmt: skip
+        _decision(row, dues.get((row.engagement_id, process.SIGN_OFFS[row.gate].stage)), today) for row in decisions
+    ]
     found += [
-        Work(row.of, process.REQUESTS[row.kind].title.vi + _round(row.round), row.asked, row.engagement_id, name or "",
-             row.due, row.due < today, DELIVER.format(row.engagement_id, row.key))
-        for row, name in session.execute(
-            select(Request, company).join(Engagement, Engagement.id == Request.engagement_id)
-            .where(Request.status == "open", Request.of != "client").order_by(Request.id)
+        Work(row.of, process.REQUESTS[row.kind].title.vi + _round(row.round), row.asked, row.engagement_id,
+             row.company or "", row.due, row.due < today, DELIVER.format(row.engagement_id, row.key))
+        for row in session.execute(
+            select(Request.engagement_id, Request.key, Request.kind, Request.round, Request.of, Request.asked,
+                   Request.due, company)
+            .join(Engagement, Engagement.id == Request.engagement_id).order_by(Request.id)
+            .where(Request.status == "open", Request.of != "client", true() if roles is None else Request.of.in_(roles))
         )
     ]  # fmt: skip
-    if mails := triage(session):
+    if (roles is None or "account_manager" in roles) and (mails := triage(session)):
         found.append(Work("account_manager", f"{len(mails)} thư đến chờ phân loại", min(row.day for row in mails)))
-    mine = [each for each in found if roles is None or each.role in roles]
-    return sorted(mine, key=lambda each: each.since)
+    return sorted(found, key=lambda each: each.since)
 
 
-def _decision(row: SignOff, company: str, due: date | None, today: date) -> Work:
+def _asks(roles: Collection[str] | None) -> ColumnElement[bool]:
+    """Return which sign-offs the holders of ``roles`` decide."""
+    if roles is None:
+        return true()
+    gates = [key for key, gate in process.SIGN_OFFS.items() if gate.role in roles]
+    return SignOff.gate.in_(gates) | (SignOff.gate + "." + SignOff.who).in_(
+        [f"{key}.{role.partition('.')[2]}" for key, gate in process.SIGN_OFFS.items() for role in roles
+         if role.startswith(f"{gate.role}.")]
+    )  # fmt: skip
+
+
+def _decision(row: Row[Any], due: date | None, today: date) -> Work:
     gate = process.SIGN_OFFS[row.gate]
     role = f"{gate.role}.{row.who}" if row.who else gate.role
     return Work(
-        role, gate.title + _round(row.round), row.asked, row.engagement_id, company, due,
+        role, gate.title + _round(row.round), row.asked, row.engagement_id, row.company or "", due,
         due is not None and due < today, gate.help, form_page(row.engagement_id, row.gate, row.round, row.who),
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from include.casework.board import SORTS, board
+from include.casework.staff import holders
 from include.casework.working_days import calendar_in_force
 from include.engagement import process
 from plugins.operations.page import office, shown
@@ -40,5 +41,6 @@ def overview(
     def turned(**to: object) -> str:
         return "?" + urlencode({name: value for name, value in {**chosen, **to}.items() if value})
 
+    names = {role: str(holder["name"]) for role, holder in holders(desk.settings.firm)}
     return shown(request, "overview.html", board=found, stages=process.STAGES, chosen=chosen, turned=turned,
-                 today=desk.today)  # fmt: skip
+                 names=names)  # fmt: skip

@@ -11,6 +11,7 @@ from plugins.operations.access import Signed
 from plugins.operations.page import office, shown
 
 router = APIRouter()
+MOST = 100  # of a list: what comes first is done first
 
 
 @router.get("/work")
@@ -22,4 +23,5 @@ def mine(request: Request, person: Signed, everybody: bool = False) -> Response:
     with desk.sessions() as session:
         found = work(session, today=desk.today, roles=None if everybody or not roles else roles)
     names = {role: str(holder["name"]) for role, holder in holders(firm)}
-    return shown(request, "work.html", work=found, roles=roles, names=names, everybody=everybody, today=desk.today)
+    return shown(request, "work.html", work=found[:MOST], total=len(found), roles=roles, names=names,
+                 everybody=everybody)  # fmt: skip

@@ -10,9 +10,11 @@ from sqlalchemy import event
 
 from include.casework.board import PER_PAGE, BoardPage, board
 from include.casework.ending import end
+from include.casework.interventions import PauseReminders, ResumeReminders, carry_out
+from include.casework.signing import ask_for
 from include.engagement.calendar import working_calendar
 from include.engagement.text import vietnamese_order
-from tests.firm import FORM, Firm
+from tests.firm import FORM, GOOD, Firm
 
 
 def named(name: str) -> dict[str, Any]:
@@ -36,6 +38,39 @@ def test_a_client_who_was_asked_is_waited_for_until_the_due_day_and_reminded_bef
     firm.day(date(2026, 12, 11))
     [row] = seen(firm).rows
     assert (row.late, row.days_left) == (True, -2)
+
+
+def test_while_reminders_are_paused_none_is_announced_and_afterwards_it_is_again(firm: Firm) -> None:
+    firm.open().ask("information")
+    firm.sign("first_meeting", "no")
+    with firm.case() as case:
+        carry_out(case, PauseReminders("khách đi công tác"), by="thu-ha", nonce="1")
+    [row] = seen(firm).rows
+    assert (row.waiting_on, row.next_reminder) == ("client", None)
+    with firm.case() as case:
+        carry_out(case, ResumeReminders(), by="thu-ha", nonce="2")
+    [row] = seen(firm).rows
+    assert row.next_reminder == ("client", date(2026, 12, 8))
+
+
+def test_of_the_council_those_are_named_who_did_not_hand_in_their_scorecard(firm: Firm) -> None:
+    firm.open()
+    with firm.case() as case:
+        for member in ("chair", "finance", "industry"):
+            ask_for(case, "scorecard", 1, member)
+    firm.sign("scorecard", "submit", who="finance", **GOOD)
+    [row] = seen(firm).rows
+    assert (row.waiting_on, list(row.members)) == ("council", ["chair", "industry"])
+
+
+def test_one_of_the_council_sees_what_they_were_asked_to_judge(firm: Firm) -> None:
+    firm.open()
+    judged = firm.engagement
+    with firm.case() as case:
+        ask_for(case, "scorecard", 1, "finance")
+    firm.open(**named("Chưa đến lượt"))
+    assert [row.id for row in seen(firm, members=["finance"]).rows] == [judged]
+    assert seen(firm, members=["chair"]).total == 0
 
 
 def test_a_signed_engagement_shows_promise_and_reserve_and_waits_for_the_department(firm: Firm) -> None:
@@ -102,6 +137,6 @@ def test_a_page_costs_the_same_number_of_queries_however_many_are_open(firm: Fir
     alone = queries()
     for number in range(4):
         firm.open(**named(f"Công ty {number}")).ask("information")
-    assert queries() == alone == 6
+    assert queries() == alone == 5
     assert seen(firm).pages == 1
     assert PER_PAGE > 4
