@@ -111,10 +111,16 @@ def _live(
             for key, value in values.items()
         )
 
+    def waits(gate: str, number: int, begun: date, who: str = "") -> None:
+        rows[SignOff].append(
+            {"engagement_id": name, "gate": gate, "round": number, "who": who, "asked": begun, "decision": None,
+             "form": None, "day": None}
+        )  # fmt: skip
+
     took = chance.choice((0, 1, 1, 2, 3))
     at = stage("intake", 1, opened, took, took)
     if at is None:
-        return
+        return waits("first_meeting", 1, opened)
     took = chance.choice((3, 4, 5, 6, 6, 7, 8, 9, 12, 15))
     asked("information", "information", at, took)
     at = stage("information", 1, at, took + chance.choice((0, 0, 1)), took)
@@ -123,17 +129,23 @@ def _live(
     if ends and chance.random() < 0.12:
         row["status"], row["closed"] = chance.choice(("refused", "declined_by_firm", "declined_by_client")), at
         return
+    begun = at
     at = stage("contract", 1, at, chance.choice((1, 2, 3, 4, 6)), chance.choice((0, 1, 2)))
     if at is None:
-        return
+        return waits(chance.choice(("decision", "quote")), 1, begun)
     row["signed"], row["promised"] = at, CALENDAR.add(at, 28)
     rows[ReserveEntry].append({"engagement_id": name, "kind": "contracted", "round": 1, "days": 5, "day": at,
                                "reason": "hợp đồng"})  # fmt: skip
     asked("delivery", "delivery", at, 20)
     at = stage("delivery", 1, at, chance.choice((15, 18, 19, 20, 20, 21, 23)))
     for number in (1, 2, 3):
-        at = stage("appraisal", number, at, chance.choice((0, 1, 1, 2))) if at else None
         if at is None:
+            return
+        begun = at
+        at = stage("appraisal", number, at, chance.choice((0, 1, 1, 2)))
+        if at is None:
+            for member in chance.sample(process.COUNCIL, chance.choice((1, 2, 3))):
+                waits("scorecard", number, begun, member.key)
             return
         passed = chance.random() < (0.72 if number == 1 else 0.85) or number == 3
         for member in process.COUNCIL:
