@@ -5,11 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import quote
-from weakref import WeakValueDictionary
 
 import httpx
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from include.register.session import lock_number, make_engine
+from include.settings import load_settings
+
+PATIENCE_SECONDS = 30.0
+LOOK_SECONDS = 0.05
 
 ANSWER = re.compile(
     r"(?P<api>.*/api/v2)/dags/(?P<dag>[^/]+)/dagRuns/(?P<run>[^/]+)/taskInstances/(?P<task>[^/]+)/(?P<index>-?\d+)"
@@ -22,11 +32,18 @@ GONE = (
 )
 
 
+NOT_NOW = (
+    "Cơ sở dữ liệu hồ sơ không trả lời, câu trả lời chưa được ghi nhận. Xin thử lại sau ít phút. | The register "
+    "does not answer and your answer was not taken. Try again in a few minutes."
+)
+
+
 class OneAnswerAtATime:
-    """Lets the answers to one sign-off through Airflow's API one after the other.
+    """Lets the answers to one sign-off through Airflow's API one after the other, whichever API server they reach.
 
     Airflow looks whether a sign-off was answered, then writes the answer: of two in the same moment it tells both that
-    theirs was taken, and hands one on. One after the other, the second gets 409. Holds within one API server.
+    theirs was taken, and hands one on. One after the other, the second gets 409. The turn is a lock of the register's;
+    without the register an answer gets 503: nobody could keep it.
 
     An answer to a task that the DAG no longer has, or no longer maps, would be taken by Airflow and read by nobody: it
     gets 410. Whether the task is there is asked of Airflow's own API in this process, with the caller's own login.
@@ -34,7 +51,6 @@ class OneAnswerAtATime:
 
     def __init__(self, app: Any) -> None:
         self._app = app
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve."""
@@ -42,12 +58,32 @@ class OneAnswerAtATime:
         if answer is None:
             await self._app(scope, receive, send)
             return
-        lock = self._locks.setdefault(scope["path"], asyncio.Lock())
-        async with lock:
-            if await _is_gone(scope["app"], answer, scope["headers"]):
-                await _refuse(send)
-                return
-            await self._app(scope, receive, send)
+        try:
+            async with _turn(scope["path"]):
+                if await _is_gone(scope["app"], answer, scope["headers"]):
+                    await _refuse(send, 410, GONE)
+                    return
+                await self._app(scope, receive, send)
+        except (OperationalError, TimeoutError):
+            await _refuse(send, 503, NOT_NOW)
+
+
+@asynccontextmanager
+async def _turn(path: str) -> AsyncIterator[None]:
+    """Hold the lock of one sign-off. Raises OperationalError without the register, TimeoutError if it stays taken."""
+    engine = make_engine(load_settings().register_url)
+    connection = await asyncio.to_thread(engine.connect)
+    try:
+        take, number = text("select pg_try_advisory_lock(:n)"), {"n": lock_number(f"answer{path}")}
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        # Asked again and again: to wait inside of PostgreSQL would hold one of the server's few threads.
+        while not await asyncio.to_thread(connection.scalar, take, number):
+            if time.monotonic() > deadline:
+                raise TimeoutError
+            await asyncio.sleep(LOOK_SECONDS)
+        yield
+    finally:
+        await asyncio.to_thread(connection.close)
 
 
 async def _is_gone(app: Any, answer: re.Match[str], headers: list[tuple[bytes, bytes]]) -> bool:
@@ -63,8 +99,8 @@ async def _is_gone(app: Any, answer: re.Match[str], headers: list[tuple[bytes, b
         return instance.status_code == 200 and instance.json()["state"] == "removed"
 
 
-async def _refuse(send: Any) -> None:
-    body = json.dumps({"detail": GONE}, ensure_ascii=False).encode()
+async def _refuse(send: Any, status: int, why: str) -> None:
+    body = json.dumps({"detail": why}, ensure_ascii=False).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 410, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

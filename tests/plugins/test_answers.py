@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from include.register.session import advisory_lock, make_engine
+from plugins.operations import answers
 from plugins.operations.answers import OneAnswerAtATime
 
 ANSWER = "/api/v2/dags/engagement/dagRuns/KHV-2026-0001/taskInstances/contract.decide/-1/hitlDetails"
@@ -31,25 +34,33 @@ class Whole:
         await self._guarded({**scope, "app": self}, receive, send)
 
 
-async def most_at_once(requests: list[tuple[str, str]]) -> int:
+@pytest.fixture(autouse=True)
+def installation(register: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENGAGEMENT_REGISTER_URL", register)
+    monkeypatch.setenv("ENGAGEMENT_STORAGE_URL", tmp_path.as_uri())
+
+
+async def most_at_once(requests: list[tuple[str, str]], servers: int = 1) -> int:
     inside, most = 0, 0
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         nonlocal inside, most
-        assert scope["app"] is served
+        assert scope["app"] in served
         if scope["method"] == "GET" and not scope["path"].endswith("/hitlDetails"):
             await reply(send, 200, {"state": "awaiting_input"})
             return
         inside += 1
         most = max(most, inside)
-        for _ in range(5):
-            await asyncio.sleep(0)
+        for _ in range(100):  # time for the others to come in, if they can
+            if inside == len(requests):
+                break
+            await asyncio.sleep(0.001)
         inside -= 1
 
-    served = Whole(app)
+    served = [Whole(app) for _ in range(servers)]
     await asyncio.gather(
-        *(served({"type": "http", "method": method, "path": path, "headers": []}, None, None)
-          for method, path in requests)
+        *(served[number % servers]({"type": "http", "method": method, "path": path, "headers": []}, None, None)
+          for number, (method, path) in enumerate(requests))
     )  # fmt: skip
     return most
 
@@ -65,6 +76,24 @@ async def most_at_once(requests: list[tuple[str, str]]) -> int:
 )
 def test_only_answers_to_the_same_sign_off_wait_for_each_other(requests: list[tuple[str, str]], most: int) -> None:
     assert asyncio.run(most_at_once(requests)) == most
+
+
+def test_answers_through_two_servers_wait_for_each_other_too() -> None:
+    assert asyncio.run(most_at_once([("PATCH", ANSWER)] * 8, servers=2)) == 1
+
+
+@pytest.mark.parametrize("hindrance", ["the register is away", "the lock stays taken"])
+def test_an_answer_that_nobody_could_keep_is_not_taken(
+    hindrance: str, register: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if hindrance == "the register is away":
+        monkeypatch.setenv("ENGAGEMENT_REGISTER_URL", "postgresql+psycopg2://nobody@127.0.0.1:1/none")
+        assert answered(200, (200, "awaiting_input")) == (503, [])
+        return
+    monkeypatch.setattr(answers, "PATIENCE_SECONDS", 0.0)
+    with advisory_lock(make_engine(register), f"answer{ANSWER}"):
+        assert answered(200, (200, "awaiting_input")) == (503, [])
+    assert answered(200, (200, "awaiting_input"))[0] == 200
 
 
 def answered(task: int, instance: tuple[int, str]) -> tuple[int, list[bytes]]:
