@@ -5,7 +5,8 @@ One fact, every document: whatever a document or a mail says about client, firm,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from sqlalchemy import select
 
 from include.casework.office import PDF_OF
 from include.engagement import instalments, process
+from include.engagement.calendar import ONE_DAY, WorkingCalendar
 from include.engagement.items import items_for
 from include.engagement.process import Language, Text
 from include.engagement.terms import Terms
@@ -224,7 +226,16 @@ def document_facts(
     unknown = set(more) - set(facts)
     if unknown:
         raise KeyError(f"no document knows the facts {sorted(unknown)}")
-    return {**facts, **more}
+    facts |= more
+    return {**facts, "working_days": _working_days(facts["timetable"], case.calendar)}
+
+
+def _working_days(timetable: Sequence[Mapping[str, Any]], calendar: WorkingCalendar) -> list[date]:
+    """Return the days that charts and plans of a timetable are laid on."""
+    if not timetable:
+        return []
+    first, last = min(row["start"] for row in timetable), max(row["end"] for row in timetable)
+    return calendar.days(first - ONE_DAY, last)
 
 
 def mail_facts(case: Case, *, language: Language, recipient_name: str, **more: Any) -> dict[str, Any]:

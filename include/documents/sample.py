@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from include.engagement import process
@@ -135,6 +135,8 @@ def sample_facts(language: Language) -> dict[str, Any]:
             {"stage": "reserve", "title": t("Thời gian dự trù", "Reserve"), "days": 5,
              "start": date(2027, 1, 18), "end": date(2027, 1, 22), "reserve": True},
         ],
+        "working_days": [each for n in range(39) if (each := date(2026, 12, 15) + timedelta(n)).weekday() < 5
+                         and each != date(2027, 1, 1)],
         "work_days": 23,
         "total_days": 28,
         "promised": date(2027, 1, 22),
@@ -243,7 +245,7 @@ def bare_facts(language: Language) -> dict[str, Any]:
                   "visit", "delivered", "instalment", "model"):
         facts[block] = None
     for listing in ("interests", "questions", "answers", "missing", "papers", "reasons", "contradictions", "timetable",
-                    "deliverables", "changes"):
+                    "working_days", "deliverables", "changes"):
         facts[listing] = []
     for text in ("number", "referrer", "message"):
         facts[text] = ""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
+from io import BytesIO
 from typing import Any
 
 import pytest
+from openpyxl import load_workbook
 from sqlalchemy import select
 
 from include.casework import working_days
@@ -13,7 +15,7 @@ from include.casework.working_days import Change, Move
 from include.engagement.calendar import DayRule, working_calendar
 from include.engagement.errors import RuleBroken
 from include.register.models import CalendarEdition, Event, Request, StagePeriod
-from tests.firm import Firm
+from tests.firm import QUOTE, Firm
 
 OFF = DayRule("off", "Nghỉ của công ty")
 FRIDAY, DUE, NEXT = date(2026, 12, 4), date(2026, 12, 9), date(2026, 12, 10)  # asked on 1 December for 6 working days
@@ -174,6 +176,22 @@ def test_an_answer_that_leaves_something_open_gives_days_that_follow_the_calenda
 def test_a_day_too_far_off_or_without_an_occasion_is_refused(firm: Firm, change: Change) -> None:
     with pytest.raises(RuleBroken):
         saved(firm, change)
+
+
+def test_a_paper_made_after_an_edit_is_laid_on_the_edited_calendar(firm: Firm) -> None:
+    firm.open().inform().decide()
+    off = date(2026, 12, 16)
+    saved(firm, Change(off, OFF))
+    firm.sign("quote", "send", **QUOTE)
+    firm.ask("quote")
+    with firm.case() as case:
+        paper = case.latest("timetable")
+        assert paper is not None
+        sheet = load_workbook(BytesIO(case.office.storage.get(paper.path))).active
+    assert sheet is not None
+    shown = {cell.date() for row in sheet.iter_rows(values_only=True) for cell in row if isinstance(cell, datetime)}
+    assert off not in shown
+    assert {date(2026, 12, 15), date(2026, 12, 17)} <= shown
 
 
 def test_a_year_is_a_projection_until_somebody_compared_it(firm: Firm) -> None:

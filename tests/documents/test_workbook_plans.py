@@ -29,6 +29,16 @@ def test_the_chart_has_a_column_for_each_working_day_and_none_for_holidays() -> 
     assert date(2027, 1, 1) not in days
 
 
+@pytest.mark.parametrize("key", ["timetable", "work_plan"])
+def test_the_working_days_are_those_of_the_facts(key: str) -> None:
+    off = date(2026, 12, 22)
+    days = [day for day in sample_facts("vi")["working_days"] if day != off]
+    cells = [cell.value for sheet in built(key, working_days=days) for row in sheet.iter_rows() for cell in row]
+    shown = {cell.date() for cell in cells if isinstance(cell, datetime)}
+    assert off not in shown
+    assert {date(2026, 12, 21), date(2026, 12, 23)} <= shown
+
+
 def test_the_reserve_is_a_row_of_its_own_without_a_number() -> None:
     sheet = built("timetable").active
     row = next(row for row in sheet.iter_rows() if row[1].value == "Thời gian dự trù")
@@ -56,7 +66,8 @@ def test_the_promised_date_is_shown_and_before_signature_it_is_said_to_be_open()
 def test_a_timetable_of_many_months_is_drawn_by_week_on_one_page() -> None:
     rows = sample_facts("vi")["timetable"]
     rows[-1]["end"] = date(2028, 6, 30)
-    days = dates_in_header(built("timetable", timetable=rows).active)
+    working_days = working_calendar().days(date(2026, 12, 14), date(2028, 6, 30))
+    days = dates_in_header(built("timetable", timetable=rows, working_days=working_days).active)
     assert len(days) <= 80 and all(day.weekday() == 0 for day in days)
 
 

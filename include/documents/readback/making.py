@@ -100,7 +100,8 @@ class _Known:
 
 
 def _known(facts: Mapping[str, Any]) -> _Known:
-    leaves = list(_leaves(facts))
+    # A calendar has many days, which is no reason to state one of them.
+    leaves = [(path, value) for path, value in _leaves(facts) if path != "working_days"]
     texts = tuple(dict.fromkeys(text for _, value in leaves if isinstance(value, str) and (text := plain(value))))
     amounts = {value for _, value in leaves if type(value) is int}
     for row in _rows_of_amounts(facts):

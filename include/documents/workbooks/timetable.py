@@ -12,7 +12,6 @@ from openpyxl.worksheet.worksheet import Worksheet
 from include.documents.workbooks import layout
 from include.documents.workbooks.figures import day
 from include.documents.workbooks.layout import calculate, put
-from include.documents.workbooks.workdays import working_days
 from include.engagement import process
 from include.engagement.dates import short_date
 from include.engagement.process import Language, Text
@@ -33,7 +32,7 @@ def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
     sheet.title = say("Tiến độ", "Timetable")
     rows = [row for row in facts.get("timetable") or [] if day(row.get("start")) and day(row.get("end"))]
     layout.widths(sheet, A=5, B=34, C=9, D=12, E=12, F=16)
-    columns = _columns(rows)
+    columns = _columns(rows, facts.get("working_days") or [])
     weekly = len(columns) > 1 and (columns[1] - columns[0]).days >= 7
     for offset in range(len(columns)):
         sheet.column_dimensions[get_column_letter(_FIRST_BAR + offset)].width = 3.8 if weekly else 2.9
@@ -135,14 +134,14 @@ def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
     return layout.save(workbook, "timetable", language=language, facts=facts)
 
 
-def _columns(rows: list[Mapping[str, Any]]) -> list[date]:
+def _columns(rows: list[Mapping[str, Any]], working_days: list[date]) -> list[date]:
     """Return the days that the chart's columns stand for: each working day, or Mondays where these are too many."""
     starts = [start for row in rows if (start := day(row.get("start")))]
     ends = [end for row in rows if (end := day(row.get("end")))]
     if not starts or not ends:
         return []
     first, last = min(starts), max(ends)
-    days = working_days(first, last) if (last - first).days < 2000 else []
+    days = [each for each in working_days if first <= each <= last]
     if days and len(days) <= _MOST_COLUMNS:
         return days
     monday = first - timedelta(days=first.weekday())

@@ -13,7 +13,6 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from include.documents.workbooks import layout
 from include.documents.workbooks.figures import at, day
 from include.documents.workbooks.layout import calculate, put
-from include.documents.workbooks.workdays import working_days
 from include.engagement import process
 from include.engagement.process import Language, Text
 
@@ -281,8 +280,8 @@ def build(*, language: Language, facts: Mapping[str, Any]) -> bytes:
 def _delivery_days(facts: Mapping[str, Any]) -> list[date]:
     for entry in facts.get("timetable") or []:
         first, last = day(entry.get("start")), day(entry.get("end"))
-        if entry.get("stage") == "delivery" and first and last and 0 <= (last - first).days < 2000:
-            return working_days(first, last)
+        if entry.get("stage") == "delivery" and first and last:
+            return [each for each in facts.get("working_days") or [] if first <= each <= last]
     return []
 
 
