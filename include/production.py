@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 SHORTEST_KEY = 32  # characters of a key that signs
 FEWEST_CHARACTERS = 8  # different ones in a key that nobody guesses
 SIMPLE = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
-FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
+STAFF = "plugins.operations.login.StaffLogin"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
 PLACEHOLDER = "change-me"  # what .env.example has where a secret belongs
 DEFAULT_PASSWORDS = frozenset({"admin", "airflow", "changeme", "password", "postgres", "root", "secret", "123456"})
@@ -170,7 +170,7 @@ def _login(env: Environment) -> Iterator[Finding]:
     manager = env.get(LOGIN, SIMPLE)
     if manager.rpartition(".")[2] == "SimpleAuthManager":
         yield Finding("refused", LOGIN, "is SimpleAuthManager: plain passwords in a file, no limit on guessing",
-                      f"name another, such as {FAB}")  # fmt: skip
+                      f"{LOGIN}={STAFF}")  # fmt: skip
     if env.get(ALL_ADMINS, "").casefold() in ON:
         yield Finding("refused", ALL_ADMINS, "is on: whoever reaches Airflow is its administrator", "remove it")
 

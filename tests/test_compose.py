@@ -140,7 +140,7 @@ def test_the_settings_suffice_and_are_those_of_production(monkeypatch: pytest.Mo
 
 def test_with_what_people_must_set_production_starts_and_without_https_it_does_not() -> None:
     given = {
-        "AIRFLOW__CORE__AUTH_MANAGER": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
+        "AIRFLOW__CORE__AUTH_MANAGER": "plugins.operations.login.StaffLogin",
         "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(hashlib.sha256(b"fernet").digest()).decode(),
         "AIRFLOW__API__BASE_URL": "https://airflow.example",
         "ENGAGEMENT_PORTAL_PUBLIC_URL": SET_BY_PEOPLE["ENGAGEMENT_PORTAL_PUBLIC_URL"],

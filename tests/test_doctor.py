@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink
 from sqlalchemy import create_engine, text
@@ -89,6 +90,26 @@ def test_settings_that_cannot_be_read_are_named(
         if value is not None:
             monkeypatch.setenv(name, value)
     assert levels(readable_settings())[subject] == level
+
+
+def test_a_role_that_anybody_may_decide_for_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    firm = yaml.safe_load((ROOT / "include" / "firm.yaml").read_text(encoding="utf-8"))
+    firm["mail"]["reply_to"] = "hoso@firm.vn"
+    for name, person in firm["staff"].items():
+        for each in person.values() if name == "council" else [person]:
+            each["logins"] = ["somebody"]
+    everybody, without = tmp_path / "firm.yaml", tmp_path / "without.yaml"
+    monkeypatch.setenv(REGISTER, "postgresql://db/r")
+    monkeypatch.setenv("ENGAGEMENT_STORAGE_URL", "s3://b")
+    monkeypatch.setenv("ENGAGEMENT_FIRM_FILE", str(everybody))
+    everybody.write_text(yaml.safe_dump(firm), encoding="utf-8")
+    assert "ENGAGEMENT_FIRM_FILE" not in levels(readable_settings())
+
+    del firm["staff"]["council"]["chair"]["logins"]
+    without.write_text(yaml.safe_dump(firm), encoding="utf-8")
+    monkeypatch.setenv("ENGAGEMENT_FIRM_FILE", str(without))
+    (found,) = [each for each in readable_settings() if each.subject == "ENGAGEMENT_FIRM_FILE"]
+    assert found.level == "warning" and "council.chair:" in found.found
 
 
 def test_the_portal_holds_nothing_of_airflows() -> None:

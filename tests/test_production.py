@@ -29,6 +29,7 @@ from include.production import (
     REGISTER,
     SESSIONS,
     SIMPLE,
+    STAFF,
     TOKENS,
     TOKENS_BY_FILE,
     Finding,
@@ -52,7 +53,6 @@ def fernet(name: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(name.encode()).digest()).decode()
 
 
-FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 SMTP = '{"conn_type": "smtp", "host": "smtp.example", "login": "hoso", "password": "%s"}'
 SAFE = {
     "ENGAGEMENT_PRODUCTION": "1",
@@ -60,7 +60,7 @@ SAFE = {
     "ENGAGEMENT_STORAGE_URL": "s3://engagements/live",
     PORTAL_URL: "https://hoso.example/khach",
     PORTAL_KEYS: f"{key('new')},{key('old')}",
-    LOGIN: FAB,
+    LOGIN: STAFF,
     FERNET: fernet("1"),
     SESSIONS: key("sessions"),
     TOKENS: key("tokens"),

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from include import clock
+from include.casework.staff import holders
 from include.production import (
     DATABASE,
     EXECUTOR,
@@ -57,6 +58,9 @@ def readable_settings() -> Iterator[Finding]:
                           "yours, and name the copy")  # fmt: skip
         else:
             yield Finding("ok", "Settings", "can be read")
+        if anybody := [role for role, person in holders(firm) if not person.get("logins")]:
+            yield Finding("warning", "ENGAGEMENT_FIRM_FILE", f"has no logins for {', '.join(anybody)}: whoever may"
+                          " answer sign-offs may answer theirs", "logins: [user name] in each entry")  # fmt: skip
         if settings.portal_url is None:
             yield Finding("warning", PORTAL_URL, "is not set: no mail has a link, clients answer by email only",
                           "the https address of the portal")  # fmt: skip
