@@ -64,7 +64,7 @@ def _timed(server: Postgres, folder: Path, name: str, sizes: dict[str, int]) -> 
 
 
 def _signed_in(request: Request) -> Person:
-    person = Person("director", "director", may_act=True, may_administer=True, form_token="")
+    person = Person("director", may_act=True, may_administer=True, form_token="")
     request.state.person = person
     return person
 

@@ -1,8 +1,7 @@
 """Who of the firm is signed in, and who may decide what: the logins that ``firm.yaml`` gives its staff.
 
-``logins`` of a member of staff are the ids that Airflow knows them by: with Airflow's simple login the user names, with
-FAB the numbers. A role without any is that of whoever signs in under its own name (``director``, ``council_chair``), as
-on one machine, and anybody may decide for it.
+``logins`` of a member of staff are their user names in Airflow. A role without any is that of whoever signs in under its
+own name (``director``, ``council_chair``), as on one machine, and anybody may decide for it.
 """
 
 from __future__ import annotations
@@ -31,3 +30,10 @@ def logins(firm: Mapping[str, Any], role: str) -> list[str]:
 def roles_of(firm: Mapping[str, Any], login: str) -> list[str]:
     """Return the roles of whoever is signed in as ``login``; none: the firm does not say who that is."""
     return [role for role, _ in holders(firm) if login in (logins(firm, role) or [role.replace(".", "_")])]
+
+
+def council_only(firm: Mapping[str, Any], login: str) -> tuple[str, ...]:
+    """Return the seats on the council (``chair``) of somebody who is nothing else of the staff; else none."""
+    roles = roles_of(firm, login)
+    seats = tuple(role.removeprefix(f"{COUNCIL}.") for role in roles if role.startswith(f"{COUNCIL}."))
+    return seats if len(seats) == len(roles) else ()

@@ -71,7 +71,8 @@ def work(session: Session, *, today: date, roles: Collection[str] | None = None)
         (row.engagement_id, row.stage): row.due
         for row in session.execute(
             select(StagePeriod.engagement_id, StagePeriod.stage, func.max(StagePeriod.due).label("due"))
-            .where(StagePeriod.closed.is_(None), StagePeriod.engagement_id.in_({row.engagement_id for row in decisions}))
+            .where(StagePeriod.closed.is_(None),
+                   StagePeriod.engagement_id.in_({row.engagement_id for row in decisions}))
             .group_by(StagePeriod.engagement_id, StagePeriod.stage)
         )
     }  # fmt: skip

@@ -35,6 +35,8 @@ _WHY = {
     "reading": ("Tài khoản của bạn không được xem các hồ sơ.", "Your account may not see the engagements."),
     "acting": ("Tài khoản của bạn chỉ được xem, không được thao tác.", "Your account may look, but not act."),
     "administering": ("Chỉ quản trị viên Airflow sửa được lịch.", "Only Airflow's administrators may edit this."),
+    "council": ("Thành viên hội đồng chỉ xem các hồ sơ được giao thẩm định và việc của mình.",
+                "Members of the council see the engagements that they judge, and their own work."),
     "another site": ("Yêu cầu đến từ một trang khác nên không được thực hiện.",
                      "The request came from another site and was not carried out."),
     "form": ("Biểu mẫu đã hết hạn: xin mở lại trang và gửi lại.", "The form is too old: open the page again."),

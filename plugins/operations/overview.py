@@ -12,6 +12,7 @@ from include.casework.board import SORTS, board
 from include.casework.staff import holders
 from include.casework.working_days import calendar_in_force
 from include.engagement import process
+from plugins.operations.access import Signed
 from plugins.operations.page import office, shown
 
 router = APIRouter()
@@ -20,6 +21,7 @@ router = APIRouter()
 @router.get("/")
 def overview(
     request: Request,
+    person: Signed,
     search: Annotated[str, Query(max_length=200)] = "",
     stage: str = "",
     waiting_on: str = "",
@@ -33,7 +35,7 @@ def overview(
         found = board(
             session, today=desk.today, calendar=calendar_in_force(session), search=search,
             stage=stage if stage in process.STAGES else "", waiting_on=waiting_on, late=late,
-            sort=sort if sort in SORTS else "promised", page=page,
+            sort=sort if sort in SORTS else "promised", page=page, members=person.members,
         )  # fmt: skip
     chosen = {"search": search, "stage": stage, "waiting_on": waiting_on, "late": "true" if late else "",
               "sort": sort}  # fmt: skip

@@ -19,7 +19,8 @@ def mine(request: Request, person: Signed, everybody: bool = False) -> Response:
     """Show it; for somebody whose role the firm does not name, what waits for all of the staff."""
     desk = office()
     firm = desk.settings.firm
-    roles = roles_of(firm, person.login)
+    roles = roles_of(firm, person.name)
+    everybody = everybody and not person.members
     with desk.sessions() as session:
         found = work(session, today=desk.today, roles=None if everybody or not roles else roles)
     names = {role: str(holder["name"]) for role, holder in holders(firm)}
