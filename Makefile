@@ -9,7 +9,7 @@ LOCK := pip compile --universal --generate-hashes --python-version 3.10
 
 export PYTHONPATH := $(CURDIR)
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up open end verify chaos rehearse doctor templates preview gallery test histories bench bench-documents lint audit lock clean
+.PHONY: help setup setup-dev demo up open end verify backup restore chaos rehearse secrets doctor templates preview gallery test histories bench bench-documents lint audit lock clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,11 +41,22 @@ end: setup ## ends an engagement of "make up" by hand: ID=KHV-2026-0042 REASON="
 verify: setup ## compares every stored file with the register
 	@$(RUN) local.verify
 
+backup: setup ## register, storage and Airflow's database into a folder of backups: OUT=folder ARGS="--keep 30"
+	@test "$(origin OUT)" = "command line" || { echo "Where to? make backup OUT=/srv/backups" >&2; exit 2; }
+	@$(RUN) local.backup make $(ARGS) "$(OUT)"
+
+restore: setup ## a backup into an installation that is empty and does not run: FROM=folder
+	@test -n "$(FROM)" || { echo "Which backup? make restore FROM=/srv/backups" >&2; exit 2; }
+	@$(RUN) local.backup restore $(ARGS) "$(FROM)"
+
 chaos: setup-dev ## breaks an installation while scenarios are played and judges what came of it: SEED=… OUT=folder ARGS=--quick
 	@$(RUN) chaos --out "$(if $(filter command line,$(origin OUT)),$(OUT),data/chaos)" $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 rehearse: setup ## plays scenarios on a fresh installation, checks how they end: SCENARIO=… OUT=folder
 	@$(RUN) rehearsal run --out "$(OUT)" $(SCENARIO)
+
+secrets: ## writes the secrets that docker-compose.yaml wants into .env, and leaves those that are there: ENV=another file
+	@$(PYTHON) local/secrets_file.py "$(or $(ENV),.env)"
 
 doctor: setup ## what is unsafe or missing in a production installation: ENV=file of its settings, ARGS=--portal for the portal's
 	@$(RUN) include.doctor $(ARGS) $(ENV)

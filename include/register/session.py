@@ -53,6 +53,13 @@ def newest_schema() -> str:
     return str(ScriptDirectory(str(MIGRATIONS)).get_current_head())
 
 
+def known_schemas() -> set[str]:
+    """Return the revisions that ``migrate`` can start from."""
+    from alembic.script import ScriptDirectory
+
+    return {str(script.revision) for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
+
+
 def migrate(url: str) -> None:
     """Bring the register at ``url`` to the newest schema; safe to run from two processes at once."""
     from alembic import command
