@@ -22,6 +22,7 @@ from include.settings import load_settings
 from local.postgres import Postgres
 from plugins.operations.access import Person, admitted
 from plugins.operations.app import create_app
+from plugins.operations.own_airflow import ask_after_airflow
 from tests.seeded import seed
 
 TODAY = date(2026, 12, 1)
@@ -59,6 +60,7 @@ def _timed(server: Postgres, folder: Path, name: str, sizes: dict[str, int]) -> 
             session.commit()
         app = create_app()
         app.dependency_overrides[admitted] = _signed_in
+        app.dependency_overrides[ask_after_airflow] = lambda: None
         browser = TestClient(app)
         return {page: _median(browser, path) for page, path in PAGES.items()}
 

@@ -18,6 +18,7 @@ from include.engagement.errors import EngagementError, UnknownEngagement
 from include.storage import StorageError
 from plugins.operations import acts, calendar, engagement, imports, intake, overview, reports, templates, waiting, work
 from plugins.operations.access import admitted
+from plugins.operations.own_airflow import ask_after_airflow
 from plugins.operations.page import shown
 
 HERE = Path(__file__).resolve().parent
@@ -54,8 +55,8 @@ _WHY = {
 
 def create_app() -> FastAPI:
     """Return the pages as an app of their own."""
-    app = FastAPI(title="Engagements", dependencies=[Depends(admitted)], docs_url=None, redoc_url=None,
-                  openapi_url=None)  # fmt: skip
+    app = FastAPI(title="Engagements", dependencies=[Depends(admitted), Depends(ask_after_airflow)],
+                  docs_url=None, redoc_url=None, openapi_url=None)  # fmt: skip
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     app.include_router(overview.router)
     app.include_router(waiting.router)

@@ -1,8 +1,13 @@
-"""Airflow's public API in this process, with the login of whoever asked for the page."""
+"""Airflow's public API in this process: with the login of whoever asked for the page, and its health."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import time
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +17,49 @@ from fastapi import Request
 
 LOGIN = ("authorization", "cookie", "host")
 WAITING = ("deferred", "awaiting_input", "up_for_retry", "scheduled", "queued", "up_for_reschedule")
+
+
+HEALTH_KEPT_SECONDS = 5.0  # so that pictures and files of one page do not ask again
+HEALTH_PATIENCE_SECONDS = 3.0
+PARTS = ("scheduler", "triggerer")  # nothing moves on without the one, nothing that waits wakes without the other
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Silent:
+    """A part of Airflow that does not answer: one of ``PARTS``, or the ``database`` where it keeps all else.
+
+    ``since``: its last sign of life; None: none is known.
+    """
+
+    part: str
+    since: datetime | None
+
+
+async def ask_after_airflow(request: Request) -> None:
+    """Note for the page which parts of Airflow do not answer."""
+    kept = getattr(request.app.state, "health", None)
+    if kept is None or time.monotonic() - kept[0] > HEALTH_KEPT_SECONDS:
+        kept = request.app.state.health = (time.monotonic(), await silent_parts())
+    request.state.silent = kept[1]
+
+
+async def silent_parts() -> tuple[Silent, ...]:
+    """Return the parts of Airflow that do not answer, by its own word."""
+    transport = httpx.ASGITransport(app=airflow_app(), raise_app_exceptions=False)
+    try:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as airflow:
+            answer = await asyncio.wait_for(airflow.get("/api/v2/monitor/health"), HEALTH_PATIENCE_SECONDS)
+        health = answer.raise_for_status().json()
+    except (httpx.HTTPError, TimeoutError, asyncio.TimeoutError) as error:
+        log.error("Airflow does not say how it is: %s", type(error).__name__)
+        return (Silent("database", None),)
+    if health["metadatabase"]["status"] != "healthy":
+        return (Silent("database", None),)
+    return tuple(
+        Silent(part, datetime.fromisoformat(seen) if (seen := health[part].get(f"latest_{part}_heartbeat")) else None)
+        for part in PARTS if health[part]["status"] != "healthy"
+    )  # fmt: skip
 
 
 def airflow_app() -> Any:

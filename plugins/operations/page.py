@@ -42,7 +42,8 @@ def shown(request: Request, template: str, *, status: int = 200, **facts: Any) -
 
     html = _environment().get_template(template).render(
         t=t, language=now_in, root=request.scope.get("root_path", ""), done=request.query_params.get("done", ""),
-        person=getattr(request.state, "person", None), path=request.url.path, **facts,
+        person=getattr(request.state, "person", None), silent=getattr(request.state, "silent", ()),
+        path=request.url.path, **facts,
     )  # fmt: skip
     return HTMLResponse(html, status_code=status)
 

@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 
 from plugins.operations import access
 from plugins.operations.app import create_app
+from plugins.operations.own_airflow import ask_after_airflow
 from tests.firm import Firm
 
 
@@ -81,4 +82,5 @@ def staff(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> Staff:
     monkeypatch.setattr(access, "get_auth_manager", lambda: login)
     app = create_app()
     app.dependency_overrides[get_user] = login.user
+    app.dependency_overrides[ask_after_airflow] = lambda: None
     return Staff(TestClient(app, raise_server_exceptions=False), login, firm)
