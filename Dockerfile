@@ -3,19 +3,17 @@ FROM apache/airflow:3.3.2-python3.11
 
 USER root
 # A new named volume takes owner and mode from the folder that it is mounted over.
-RUN install -d -o airflow -g root -m 0770 /var/lib/engagement
-# LibreOffice makes the PDFs that clients get and computes workbooks; the fonts have the Vietnamese letters; poppler reads
-# PDFs back.
-RUN apt-get update \
- && apt-get install --yes --no-install-recommends libreoffice-writer libreoffice-calc fonts-liberation2 poppler-utils \
+RUN install -d -o airflow -g root -m 0770 /var/lib/engagement /backups
+COPY deploy/install-debian.sh /opt/engagement/deploy/install-debian.sh
+RUN bash /opt/engagement/deploy/install-debian.sh \
  && rm -rf /var/lib/apt/lists/*
 USER airflow
 
 # Before the code, so that a change of code does not install again.
 COPY --chown=airflow:0 requirements.txt /opt/engagement/requirements.txt
 RUN pip install --no-cache-dir --require-hashes -r /opt/engagement/requirements.txt
-# The locked packages replace some that Airflow's image came with; a login that broke over it stops the build here.
-RUN python -c "import airflow.providers.fab.auth_manager.fab_auth_manager"
+# The locked packages replace some that Airflow's image came with; what broke over it stops the build here.
+RUN python -c "import airflow.providers.fab.auth_manager.fab_auth_manager, airflow.providers.celery.executors.celery_executor"
 
 COPY --chown=airflow:0 include /opt/engagement/include
 COPY --chown=airflow:0 operators /opt/engagement/operators

