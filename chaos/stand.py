@@ -28,6 +28,51 @@ HERE = Path(__file__).resolve().parent
 LOOK_SECONDS = 0.2
 
 
+class ServiceManager:
+    """Starts again whatever ends in a stack, as a service manager or a container engine does."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._over = threading.Event()
+        self._held: set[str] = set()
+        self._watch = threading.Thread(target=self._restart, daemon=True, name="restart")
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Look after the stack meanwhile, which must have started."""
+        self._watch.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            self._watch.join()
+
+    @contextmanager
+    def held(self, name: str) -> Iterator[None]:
+        """Do not start a part again meanwhile."""
+        self._held.add(name)
+        try:
+            yield
+        finally:
+            self._held.discard(name)
+
+    def _restart(self) -> None:
+        while not self._over.wait(LOOK_SECONDS):
+            for name in {"postgres", *self._stack.launched} - set(self._stack.pids()) - self._held:
+                with contextlib.suppress(KeeperError, PostgresError):  # tried again at the next look
+                    self._stack.restart(name)
+
+
+def kill(stack: Stack, name: str, *, family: bool = False) -> None:
+    """Kill a part of a stack with SIGKILL: its main process, or with ``family`` all that descend from it."""
+    pid = stack.pids().get(name)
+    if pid is None:
+        return
+    for each in [pid, *(descendants(pid) if family else ())]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(each, signal.SIGKILL)
+
+
 class Stand:
     """An installation in ``data``, its faults drawn from ``seed``."""
 
@@ -57,29 +102,13 @@ class Stand:
             added |= {"LD_PRELOAD": str(faketime()), "FAKETIME_TIMESTAMP_FILE": str(self._clock),
                       "FAKETIME_CACHE_DURATION": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}  # fmt: skip
         self.stack = Stack(data / "stack", rehearsal=True, dags=self._dags, mail_server="chaos.relay", added=added)
-        self._over = threading.Event()
-        self._held: set[str] = set()
-        self._watch = threading.Thread(target=self._restart, daemon=True, name="restart")
+        self._services = ServiceManager(self.stack)
 
     @contextmanager
     def running(self) -> Iterator[Stack]:
         """Start everything and keep it running. Raises StackError."""
-        with self.stack:
-            self._watch.start()
-            try:
-                yield self.stack
-            finally:
-                self._over.set()
-                self._watch.join()
-
-    def _restart(self) -> None:
-        while not self._over.wait(LOOK_SECONDS):
-            for name in set(self._parts()) - set(self.stack.pids()) - self._held:
-                with contextlib.suppress(KeeperError, PostgresError):  # tried again at the next look
-                    self.stack.restart(name)
-
-    def _parts(self) -> list[str]:
-        return ["postgres", *self.stack.launched]
+        with self.stack, self._services.running():
+            yield self.stack
 
     def api(self, user: str = "admin") -> AirflowApi:
         """Return a user's access to Airflow."""
@@ -87,12 +116,7 @@ class Stand:
 
     def kill(self, name: str, *, family: bool = False) -> None:
         """Kill a part with SIGKILL: its main process, or with ``family`` all that descend from it."""
-        pid = self.stack.pids().get(name)
-        if pid is None:
-            return
-        for each in [pid, *(descendants(pid) if family else ())]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(each, signal.SIGKILL)
+        kill(self.stack, name, family=family)
 
     @contextmanager
     def twin(self, name: str) -> Iterator[None]:
@@ -110,11 +134,8 @@ class Stand:
     @contextmanager
     def held(self, name: str) -> Iterator[None]:
         """Do not start a part again meanwhile."""
-        self._held.add(name)
-        try:
+        with self._services.held(name):
             yield
-        finally:
-            self._held.discard(name)
 
     @contextmanager
     def broken_dag(self) -> Iterator[None]:

@@ -152,29 +152,12 @@ class Stack:
 
     def environment(self) -> dict[str, str]:
         """Return the environment for a process that works on this installation."""
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            # Settings of some other Airflow, and what would slow every start down.
-            if not name.startswith(("AIRFLOW", "_AIRFLOW")) and name not in _DROPPED
-        }
-        if self.rehearsal:
-            kept.pop("ENGAGEMENT_PRODUCTION", None)
+        kept = self._machine()
         engagement = self._engagement()
         if kept.get("ENGAGEMENT_SMTP_CONN_ID"):
             # Mail goes through another relay: what that took never lies in the catcher's folder.
             del engagement["ENGAGEMENT_MAIL_RECORD"]
-        local = ",".join(filter(None, (kept.get("NO_PROXY") or kept.get("no_proxy"), HOST, "localhost")))
-        return kept | {
-            "PATH": os.pathsep.join((str(Path(sys.executable).parent), kept.get("PATH", os.defpath))),
-            "PYTHONPATH": str(ROOT),
-            "PYTHONUNBUFFERED": "1",
-            "NO_PROXY": local,
-            "no_proxy": local,
-            **engagement,
-            **self._airflow(),
-            **self._added,
-        }
+        return {**kept, **engagement, **self._airflow(), **self._added}
 
     def portal_environment(self) -> dict[str, str]:
         """Return the portal's environment: nothing of Airflow's, no mail, and of the databases the register to read."""
@@ -189,6 +172,25 @@ class Stack:
             kept.pop("ENGAGEMENT_PRODUCTION", None)
         added = {name: value for name, value in self._added.items() if not name.startswith("AIRFLOW")}
         return {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **kept, **engagement, **added}
+
+    def _machine(self) -> dict[str, str]:
+        """Return what a process needs of this machine's own environment."""
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            # Settings of some other Airflow, and what would slow every start down.
+            if not name.startswith(("AIRFLOW", "_AIRFLOW")) and name not in _DROPPED
+        }
+        if self.rehearsal:
+            kept.pop("ENGAGEMENT_PRODUCTION", None)
+        local = ",".join(filter(None, (kept.get("NO_PROXY") or kept.get("no_proxy"), HOST, "localhost")))
+        return kept | {
+            "PATH": os.pathsep.join((str(Path(sys.executable).parent), kept.get("PATH", os.defpath))),
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+            "NO_PROXY": local,
+            "no_proxy": local,
+        }
 
     def _engagement(self) -> dict[str, str]:
         return {
@@ -265,23 +267,31 @@ class Stack:
         self._ports.check()
         self._make_users()
         self._postgres.start()
+        self._prepare_databases()
+        self._launch("portal", "-m", "portal", env=self.portal_environment())
+        ports = ("--smtp-port", str(self.ports.smtp), "--page-port", str(self.ports.catcher))
+        self._launch("mail-catcher", "-m", self._mail_server, str(self.mails), *ports)
+        self._launch_airflow()
+        self._await("portal", f"http://{HOST}:{self.ports.portal}/health", PORTAL_SECONDS)
+        self._await("api-server", f"{self.api_url}/api/v2/monitor/health", API_SECONDS)
+        _write_private(self.data / ENVIRONMENT_FILE, json.dumps(self.environment(), indent=1))
+
+    def _prepare_databases(self) -> None:
+        """Bring Airflow's database and the register to where the processes find them as they need them."""
         for database in ("airflow", "register"):
             self._postgres.create_database(database)
         # Workers that outlive a killed scheduler hold its connection open, and with it the lock on a run.
         self._postgres.set_option("airflow", "idle_in_transaction_session_timeout", LOCK_LIMIT)
-        self._prepare()
+        self._migrate()
         self._postgres.add_reader(PORTAL_ROLE, "register")
-        self._launch("portal", "-m", "portal", env=self.portal_environment())
-        ports = ("--smtp-port", str(self.ports.smtp), "--page-port", str(self.ports.catcher))
-        self._launch("mail-catcher", "-m", self._mail_server, str(self.mails), *ports)
+
+    def _launch_airflow(self) -> None:
+        """Start Airflow's processes, and what only they need."""
         self._launch("api-server", "-m", "airflow", "api-server", "--host", HOST, "--port", str(self.ports.api))
         self._launch("dag-processor", "-m", "airflow", "dag-processor")
         # Their log servers would listen on every address; the API server reads the same log folder.
         self._launch("scheduler", "-m", "airflow", "scheduler", "--skip-serve-logs", env=self._scheduler_environment())
         self._launch("triggerer", "-m", "airflow", "triggerer", "--skip-serve-logs")
-        self._await("portal", f"http://{HOST}:{self.ports.portal}/health", PORTAL_SECONDS)
-        self._await("api-server", f"{self.api_url}/api/v2/monitor/health", API_SECONDS)
-        _write_private(self.data / ENVIRONMENT_FILE, json.dumps(self.environment(), indent=1))
 
     def _make_folders(self) -> None:
         for folder in (self.data, self.data / "airflow", self.storage, self.mails, self.logs, self.data / "secrets"):
@@ -307,7 +317,7 @@ class Stack:
             _write_private(path, base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
         return path.read_text(encoding="ascii")
 
-    def _prepare(self) -> None:
+    def _migrate(self) -> None:
         wanted = _schema_version()
         if self._postgres.note("airflow") == wanted:
             return
@@ -321,12 +331,14 @@ class Stack:
         env = self.environment()
         return env | {"PYTHONPATH": os.pathsep.join((env["PYTHONPATH"], str(AIRFLOW_CONFIG)))}
 
-    def _launch(self, name: str, *arguments: str, env: dict[str, str] | None = None) -> None:
+    def _launch(
+        self, name: str, *arguments: str, env: dict[str, str] | None = None, program: str = sys.executable
+    ) -> None:
         """Start a process, in the installation's environment if it is given none of its own."""
         log = self._log(name)
         if log.exists():
             log.replace(log.with_suffix(".previous.log"))
-        self._launched[name] = arguments, env or self.environment()
+        self._launched[name] = (program, *arguments), env or self.environment()
         self.restart(name)
 
     def restart(self, name: str) -> int:
@@ -334,8 +346,8 @@ class Stack:
         if name == "postgres":
             self._postgres.start()
             return self._keeper.pids()[name]
-        arguments, env = self._launched[name]
-        return self._keeper.start(name, [sys.executable, *arguments], env=env, cwd=ROOT, log=self._log(name))
+        command, env = self._launched[name]
+        return self._keeper.start(name, command, env=env, cwd=ROOT, log=self._log(name))
 
     def add_twin(self, name: str) -> str:
         """Start a second process of a part that may have several; return the twin's name."""
