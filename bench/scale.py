@@ -184,7 +184,7 @@ def running(folder: Path, settings: Mapping[str, str], schedulers: int) -> Itera
 
 def measure(
     folder: Path, settings: Mapping[str, str], levels: Sequence[int], say: Callable[[str], None], *,
-    schedulers: int = 1, probes: int = PROBES,
+    schedulers: int, probes: int,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Return what was measured at each level of open engagements."""
     found = []
@@ -241,6 +241,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=OUT, metavar="FOLDER")
     parser.add_argument("--open", type=int, nargs="+", default=list(LEVELS), metavar="N")
     parser.add_argument("--settings", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
+    parser.add_argument("--probes", type=int, default=PROBES, metavar="N", help="real ones of each kind, at each level")
     parser.add_argument("--schedulers", type=int, default=1, metavar="K")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="settings laid over ours")
     given = parser.parse_args(arguments)
@@ -252,7 +253,7 @@ def main(arguments: list[str] | None = None) -> int:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             results["settings"][name] = measure(
                 Path(folder), {**SETTINGS[name], **over}, sorted(given.open), console.print,
-                schedulers=given.schedulers if name == "ours" else 1,
+                schedulers=given.schedulers if name == "ours" else 1, probes=given.probes,
             )  # fmt: skip
     results["machine"]["load_after"] = machine.load()
     console.print(_table(results))

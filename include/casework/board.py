@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, Subquery, func, select, true
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from include.casework.reminders import paused_among
@@ -127,7 +128,8 @@ def _open_engagements(members: Collection[str]) -> Select[Any]:
     # Those who decide oldest first. An invitation that nobody decides about holds nothing up: what the client is asked
     # for counts.
     gate = (
-        select(SignOff).distinct(SignOff.engagement_id).where(SignOff.decision.is_(None), SignOff.ended.is_(None))
+        select(SignOff).ext(distinct_on(SignOff.engagement_id))
+        .where(SignOff.decision.is_(None), SignOff.ended.is_(None))
         .order_by(SignOff.engagement_id, SignOff.gate == "first_meeting", SignOff.id).subquery()
     )  # fmt: skip
     holds_up = (gate.c.engagement_id == Engagement.id) & ((gate.c.gate != "first_meeting") | request.c.id.is_(None))
@@ -150,7 +152,7 @@ def _open_engagements(members: Collection[str]) -> Select[Any]:
 
 def _newest(model: type[StagePeriod] | type[Request], condition: ColumnElement[bool]) -> Subquery:
     return (
-        select(model).distinct(model.engagement_id).where(condition)
+        select(model).ext(distinct_on(model.engagement_id)).where(condition)
         .order_by(model.engagement_id, model.id.desc()).subquery()
     )  # fmt: skip
 

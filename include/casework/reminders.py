@@ -7,7 +7,7 @@ from collections.abc import Collection
 from datetime import date
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session
 
 from include.casework.correspondence import addressee, post
@@ -17,7 +17,7 @@ from include.casework.office import Case, Office
 from include.casework.working_days import calendar_in_force
 from include.engagement import process
 from include.engagement.reminders import OpenRequest, due_reminders
-from include.register.models import Engagement, Event, Mail, ReminderSent, Request, SignOff
+from include.register.models import Engagement, Event, Mail, ReminderSent, Request, SignOff, UndeliverableAddress
 
 PAUSED, RESUMED = "reminders_paused", "reminders_resumed"  # kinds of events: the newest of them holds
 HEADS_UP_DAYS = 3  # working days before its due date from which a delivery stands in the department's digest
@@ -43,13 +43,7 @@ def _sweep_day(office: Office, day: date) -> int:
     escalated: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
     count = 0
     with office.sessions() as session:
-        ids = session.scalars(
-            select(Engagement.id)
-            .join(Request, Request.engagement_id == Engagement.id)
-            .where(Request.status == "open", Request.asked < day)
-            .distinct()
-            .order_by(Engagement.id)
-        ).all()
+        ids = _concerned(session, day)
     for engagement_id in ids:
         with office.case(engagement_id, today=day) as case:
             count += _remind(case, lines, escalated)
@@ -69,6 +63,32 @@ def _sweep_day(office: Office, day: date) -> int:
                 )  # fmt: skip
                 count += 1
     return count
+
+
+def _concerned(session: Session, day: date) -> list[str]:
+    """Return the engagements in which somebody may have to be told something: opening one takes a lock."""
+    calendar = calendar_in_force(session)
+    told: dict[tuple[int, int], set[str]] = defaultdict(set)
+    for row in session.execute(
+        select(ReminderSent.request_id, ReminderSent.times_asked, ReminderSent.reminder)
+        .join(Request, Request.id == ReminderSent.request_id).where(Request.status == "open")
+    ):  # fmt: skip
+        told[row.request_id, row.times_asked].add(row.reminder)
+    failing = set(session.scalars(select(UndeliverableAddress.address)))
+    requests = session.execute(
+        select(
+            Request.id, Request.engagement_id, Request.of, Request.asked, Request.due, Request.times_asked,
+            Engagement.form["client"]["contact"]["email"].astext.label("email"),
+        )
+        .join(Engagement, Engagement.id == Request.engagement_id)
+        .where(Request.status == "open", Request.asked < day).order_by(Request.engagement_id)
+    ).all()  # fmt: skip
+    paused = paused_among(session, {row.engagement_id for row in requests})
+    return list(dict.fromkeys(
+        row.engagement_id for row in requests
+        if row.of == "service_department" or row.engagement_id in paused or (row.email or "").casefold() in failing
+        or due_reminders(day, OpenRequest(row.id, row.asked, row.due), told[row.id, row.times_asked], calendar)
+    ))  # fmt: skip
 
 
 def _remind(
@@ -139,7 +159,7 @@ def reminders_paused(case: Case) -> Event | None:
 def paused_among(session: Session, engagements: Collection[str]) -> set[str]:
     """Return which of these engagements' clients are not reminded."""
     newest = (
-        select(Event.engagement_id, Event.kind).distinct(Event.engagement_id)
+        select(Event.engagement_id, Event.kind).ext(distinct_on(Event.engagement_id))
         .where(Event.engagement_id.in_(engagements), Event.kind.in_((PAUSED, RESUMED)))
         .order_by(Event.engagement_id, Event.id.desc()).subquery()
     )  # fmt: skip

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
+import pytest
 from sqlalchemy import select
 
-from include.register.models import ReminderSent
+from include.casework.office import Office
+from include.register.models import IncomingMail, ReminderSent, UndeliverableAddress
 from tests.firm import Firm
 
 ASKED, DUE = date(2026, 12, 1), date(2026, 12, 9)
@@ -32,6 +35,40 @@ def test_a_silent_client_is_reminded_then_the_account_manager_then_the_director(
         (date(2026, 12, 15), "client", "overdue_again"),
         (date(2026, 12, 17), "director", "overdue_director"),
     ]
+
+
+def test_an_engagement_in_which_nobody_is_to_be_told_anything_is_not_opened(
+    firm: Firm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    firm.open().ask("information")
+    opened: list[str] = []
+    whole = Office.case
+
+    def noted(office: Office, engagement_id: str, **given: Any) -> Any:
+        opened.append(engagement_id)
+        return whole(office, engagement_id, **given)
+
+    monkeypatch.setattr(Office, "case", noted)
+    firm.sweep(date(2026, 12, 7))
+    assert opened == []
+    firm.sweep(date(2026, 12, 8))
+    assert opened == [firm.engagement]
+
+
+def test_a_client_whose_mail_bounces_stands_in_the_digest_on_a_day_without_a_reminder(firm: Firm) -> None:
+    firm.open().ask("information")
+    with firm.case() as case:
+        bounced = IncomingMail(mailbox="x", uidvalidity=1, uid=1, size=1, day=ASKED, state="bounced")
+        case.session.add(bounced)
+        case.session.flush()
+        case.session.add(UndeliverableAddress(address="ketoan@banmesom.example", since=ASKED, diagnostic="550",
+                                              incoming_id=bounced.id))  # fmt: skip
+        case.session.commit()
+    mails = len(firm.outbox.mails)
+    firm.sweep(date(2026, 12, 7))
+    [digest] = firm.outbox.read()[mails:]
+    body = digest.get_body(("plain",))
+    assert body is not None and "bị trả lại" in body.get_content()
 
 
 def test_a_day_swept_twice_reminds_once(firm: Firm) -> None:
