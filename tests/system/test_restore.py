@@ -1,0 +1,145 @@
+"""The drill: a machine is lost after its last backup, and an empty one goes on from it.
+
+What outlives the machine is what does in the field: the backup, and the mail record of what the relay took.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections import Counter
+from datetime import date
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from include.backup.backups import read_manifest
+from include.casework.verification import deviations
+from include.mail.ledger import resume
+from include.register.models import Engagement, Installation, Mail
+from include.register.session import sessions
+from include.settings import load_settings
+from include.storage import open_storage
+from local import backup
+from local.airflow_api import AirflowApi
+from local.stack import Stack
+from rehearsal.letters import Mailbox
+from rehearsal.record import Record
+from rehearsal.rehearsal import PARKING_SECONDS
+from tests.firm import ANSWERS, GOOD, PAPERS
+from tests.system.test_change import Site, until
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(1500), pytest.mark.xdist_group("restore")]
+
+TUESDAY = date(2026, 12, 1)
+CLIENT, REVIEW, COUNCIL = range(3)
+
+
+def settings_of(patch: pytest.MonkeyPatch, stack: Stack) -> None:
+    for name, value in stack.environment().items():
+        if name.startswith("ENGAGEMENT_"):
+            patch.setenv(name, value)
+
+
+def open_three(site: Site) -> None:
+    """One waits for the client, one for a sign-off, one for the council."""
+    for number in (CLIENT, REVIEW, COUNCIL):
+        site.ids.append("")
+        firm = site.firm(number).open(referrer=str(number))
+        site.ids[number] = firm.engagement
+        if number != CLIENT:
+            firm.inform() if number == COUNCIL else firm.ask("information")
+        if number == REVIEW:
+            firm.put("information", {"answers": ANSWERS}, PAPERS).receive("information")
+        if number == COUNCIL:
+            firm.decide().contract().deliver()
+        firm.sign("first_meeting", "no")
+        site.airflow.trigger("engagement", firm.engagement, {"engagement_id": firm.engagement})
+    until(lambda: site.waits(CLIENT, "deferred", "information.request_information_1"), "the client's wait")
+    until(lambda: site.pending(REVIEW, "information.review_information_1"), "the review")
+    until(lambda: site.pending(COUNCIL, "round_1.appraisal.score"), "the scorecards")
+    time.sleep(PARKING_SECONDS)
+
+
+def go_on(site: Site) -> None:
+    """What clients and staff do next, each mailed about: the client answers, the review and the council decide."""
+    site.firm(CLIENT).put("information", {"answers": ANSWERS}, PAPERS)
+    site.answer(REVIEW, "information.review_information_1", "information_review", "accept")
+    site.answer(COUNCIL, "round_1.appraisal.score", "scorecard", "submit", **GOOD)
+    until(lambda: site.pending(CLIENT, "information.review_information_1"), "the answer that was taken in")
+    until(lambda: site.pending(REVIEW, "contract.decide"), "the decision")
+    until(lambda: site.waits(COUNCIL, "deferred", "handover.hand_over_1"), "the handover")
+
+
+def to_the_end(site: Site) -> None:
+    time.sleep(PARKING_SECONDS)
+    site.answer(CLIENT, "information.review_information_1", "information_review", "accept")
+    until(lambda: site.pending(CLIENT, "contract.decide"), "the decision after the client's answer")
+    time.sleep(PARKING_SECONDS)
+    for number in (CLIENT, REVIEW):
+        site.answer(number, "contract.decide", "decision", "decline", reason="không đủ người")
+    site.firm(COUNCIL).put("handover", {"reply": "accept"})
+    for engagement in site.ids:
+        until(lambda e=engagement: site.airflow.run("engagement", e)["state"] == "success", "the run's end")  # type: ignore[misc]
+
+
+def mails_of(stack: Stack) -> list[str]:
+    return [letter.message_id for letter in Mailbox(stack.mails).letters()]
+
+
+def test_an_empty_machine_goes_on_from_the_backup_and_mails_nothing_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENGAGEMENT_LIBREOFFICE", "none")
+    ids = list[str]()
+    with Stack(tmp_path / "lost", rehearsal=True) as lost, monkeypatch.context() as patch:
+        settings_of(patch, lost)
+        Record(load_settings()).set_day(TUESDAY)
+        with AirflowApi(lost.api_url, "admin", lost.users["admin"]) as airflow:
+            airflow.wait_for_dags(["engagement"])
+            site = Site(lost, airflow, ids)
+            open_three(site)
+            patch.delenv("ENGAGEMENT_REGISTER_URL")
+            patch.setenv("DATA", str(lost.data))
+            assert backup.main(["make", str(tmp_path / "backups")]) == 0
+            settings_of(patch, lost)
+            before = len(mails_of(lost))
+            go_on(site)
+            until(lambda: len(mails_of(lost)) > before, "a mail after the backup")
+        sent_before = mails_of(lost)
+
+    monkeypatch.setenv("DATA", str(tmp_path / "new"))
+    assert backup.main(["check", str(tmp_path / "backups")]) == 0
+    assert backup.main(["restore", str(tmp_path / "backups")]) == 0
+    assert backup.main(["restore", str(tmp_path / "backups")]) == 1, "over what was restored"
+    shutil.copytree(tmp_path / "lost" / "mails", tmp_path / "new" / "mails", dirs_exist_ok=True)
+
+    with Stack(tmp_path / "new", rehearsal=True) as new, monkeypatch.context() as patch:
+        settings_of(patch, new)
+        for key in ("portal-links", "fernet"):
+            assert (new.data / "secrets" / key).read_text() == (lost.data / "secrets" / key).read_text()
+        with sessions(load_settings().register_url)() as session:
+            assert session.get_one(Installation, 1).mail_paused_at is not None
+        with AirflowApi(new.api_url, "admin", new.users["admin"]) as airflow:
+            airflow.wait_for_dags(["engagement"])
+            site = Site(new, airflow, ids)
+            go_on(site)
+            assert mails_of(new) == sent_before, "nothing goes before a person has looked"
+            with sessions(load_settings().register_url)() as session:
+                resume(session)
+            to_the_end(site)
+            for number in (CLIENT, REVIEW, COUNCIL):
+                assert not {"failed", "upstream_failed"} & site.states(number).keys(), site.ids[number]
+
+        went = Counter(mails_of(new))
+        assert [message_id for message_id, times in went.items() if times > 1] == []
+        with sessions(load_settings().register_url)() as session:
+            outcomes = {row.id: row.status for row in session.scalars(select(Engagement))}
+            assert [outcomes[each] for each in ids] == ["declined_by_firm", "declined_by_firm", "completed"]
+            known = set(session.scalars(select(Mail.message_id).where(Mail.state == "sent")))
+            assert set(sent_before) <= known, "what went before is in the ledger"
+            assert list(deviations(session, open_storage(load_settings().storage_url))) == []
+    [place] = [path.parent for path in (tmp_path / "backups").glob("*/manifest.json")]
+    assert json.loads((place / "manifest.json").read_text())["airflow_version"] == read_manifest(place).airflow_version
