@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select, text
@@ -32,14 +35,26 @@ class Known:
 
 
 @dataclass(frozen=True)
+class Overtaken:
+    """What somebody saved meanwhile: who, when, the ``version`` it is now, and the entries that are not as sent."""
+
+    by: str
+    at: datetime
+    version: str
+    entries: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Submission:
     """What came of a form: the ``engagement_id`` it is registered under, or why it is not registered.
 
     ``refused`` are fields with reasons; ``twin`` is the open engagement with the very same form; ``known`` are those
-    with the same tax code that whoever sent it has not seen yet.
+    with the same tax code that whoever sent it has not seen yet; ``overtaken`` is what somebody else saved since the
+    sender saw the draft: nothing was done then.
     """
 
     engagement_id: str = ""
+    overtaken: Overtaken | None = None
     refused: Mapping[str, Text] = field(default_factory=dict)
     twin: str = ""
     known: Sequence[Known] = ()
@@ -50,13 +65,23 @@ def drafts(session: Session) -> Sequence[Draft]:
     return session.scalars(select(Draft).where(Draft.engagement_id.is_(None)).order_by(Draft.saved_at.desc())).all()
 
 
-def save_draft(office: Office, nonce: str, entries: Mapping[str, Any], *, by: str) -> str:
-    """Keep what was entered, unchecked; return the engagement id if this form was registered before, else ``""``."""
+def version_of(entries: Mapping[str, Any]) -> str:
+    """Return what a draft with these entries is known by, so that whoever saves it says which one they saw."""
+    return hashlib.sha256(json.dumps(_kept(entries), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def save_draft(
+    office: Office, nonce: str, entries: Mapping[str, Any], *, by: str, seen: str | None = None
+) -> Submission:
+    """Keep what was entered, unchecked, unless this form was registered before or is no longer as ``seen``."""
     with office.sessions.begin() as session:
         draft = _held(session, nonce, by)
-        if draft.engagement_id is None:
-            draft.entries, draft.saved_by, draft.saved_at = _kept(entries), by, now()
-        return draft.engagement_id or ""
+        if draft.engagement_id is not None:
+            return Submission(draft.engagement_id)
+        if overtaken := _overtaken(draft, entries, seen, by):
+            return Submission(overtaken=overtaken)
+        draft.entries, draft.saved_by, draft.saved_at = _kept(entries), by, now()
+        return Submission()
 
 
 def delete_draft(office: Office, draft_id: int) -> None:
@@ -68,10 +93,12 @@ def delete_draft(office: Office, draft_id: int) -> None:
 
 
 def submit(
-    office: Office, nonce: str, entries: Mapping[str, Any], *, by: str, accepted: Collection[str] | None = ()
-) -> Submission:
+    office: Office, nonce: str, entries: Mapping[str, Any], *, by: str, accepted: Collection[str] | None = (),
+    seen: str | None = None,
+) -> Submission:  # fmt: skip
     """Register a form, once for its nonce. Its run is started by the DAG ``openings``.
 
+    ``seen`` is the version of the draft that ``by`` went on with; None: there was none to see.
     ``accepted`` are the engagements with the same tax code that ``by`` knows of and opens another beside; None: any.
     """
     form, refused = entered_form(entries)
@@ -82,6 +109,8 @@ def submit(
         draft = _held(session, nonce, by)
         if draft.engagement_id is not None:
             return Submission(draft.engagement_id)
+        if overtaken := _overtaken(draft, entries, seen, by):
+            return Submission(overtaken=overtaken)
         if twin := open_twin(session, form_digest(form)):
             return Submission(twin=twin)
         # Two forms of one client at once: the second is warned of the first.
@@ -112,6 +141,16 @@ def _held(session: Session, nonce: str, by: str) -> Draft:
     """Return the form's row, made if it is not there, locked until the transaction ends."""
     session.execute(insert(Draft).values(nonce=nonce, entries={}, saved_by=by).on_conflict_do_nothing())
     return session.scalars(select(Draft).where(Draft.nonce == nonce).with_for_update()).one()
+
+
+def _overtaken(draft: Draft, entries: Mapping[str, Any], seen: str | None, by: str) -> Overtaken | None:
+    """Return what somebody else saved since; whoever comes back to what they saved themselves is not asked."""
+    now_in, sent = version_of(draft.entries), _kept(entries)
+    if seen in (None, now_in) or draft.saved_by == by or sent == draft.entries:
+        return None
+    others = {path: str(draft.entries.get(path, "")) for path in ENTRIES}
+    differing = {path: text for path, text in others.items() if text != sent.get(path, "")}
+    return Overtaken(draft.saved_by, draft.saved_at, now_in, differing)
 
 
 def _kept(entries: Mapping[str, Any]) -> dict[str, Any]:

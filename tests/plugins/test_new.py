@@ -6,6 +6,7 @@ import re
 from html import unescape
 from typing import Any
 
+import pytest
 from sqlalchemy import func, select
 
 from include.casework.opening import awaiting_run
@@ -122,6 +123,37 @@ def test_a_draft_is_kept_unchecked_gone_on_with_and_emptied_when_it_is_registere
     assert "draft=" not in staff.see("/new")
     saved_late = staff.do("/new", nonce=mine, act="save", **half)
     assert saved_late.headers["location"].startswith("/e/")
+
+
+def seen_of(page: str) -> str:
+    return re.findall(r'name="seen" value="([^"]+)"', page)[0]
+
+
+@pytest.mark.parametrize("act", ["save", "open"])
+def test_of_two_who_go_on_with_one_draft_the_second_is_shown_what_the_first_saved(staff: Staff, act: str) -> None:
+    mine = nonce(staff)
+    staff.do("/new", nonce=mine, act="save", **ENTRIES)
+    [link] = set(re.findall(r"/new\?draft=\d+", staff.see("/new")))
+    both_saw = seen_of(staff.see(link))
+    staff.login.name = "mai-anh"
+    staff.do("/new", nonce=mine, seen=both_saw, act="save", **{**ENTRIES, "client.sector": "Xuất khẩu <i>chè</i>"})
+    staff.login.name = "thu-ha"
+    typed = {**ENTRIES, "referrer": "Người quen"}
+    told = staff.do("/new", nonce=mine, seen=both_saw, act=act, **typed)
+    assert told.status_code == 409
+    assert "mai-anh" in told.text
+    assert "Xuất khẩu &lt;i&gt;chè&lt;/i&gt;" in told.text
+    assert 'value="Người quen"' in told.text
+    with staff.firm.office().sessions() as session:
+        assert session.scalars(select(Draft)).one().entries["client.sector"] == "Xuất khẩu <i>chè</i>"
+    assert staff.do("/new", nonce=mine, seen=seen_of(told.text), act=act, **typed).status_code == 303
+
+
+def test_who_comes_back_to_what_they_saved_themselves_is_not_asked(staff: Staff) -> None:
+    mine, empty = nonce(staff), seen_of(staff.see("/new"))
+    for sector in ("Chè", "Chè xanh"):
+        sent = {**ENTRIES, "client.sector": sector}
+        assert staff.do("/new", nonce=mine, seen=empty, act="save", **sent).status_code == 303
 
 
 def test_a_draft_is_deleted_but_never_what_is_registered(staff: Staff) -> None:
