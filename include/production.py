@@ -39,6 +39,7 @@ PASSWORDS_FILE = "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"
 AIRFLOW_SETTINGS = (LOGIN, ALL_ADMINS, FERNET, SESSIONS, TOKENS, TOKENS_BY_FILE, DATABASE, EXPOSED, API_HOST, API_URL,
                     API_CERTIFICATE, PASSWORDS_FILE, EXECUTOR, BROKER)  # fmt: skip
 REGISTER, PORTAL_KEYS = "ENGAGEMENT_REGISTER_URL", "ENGAGEMENT_PORTAL_KEYS"
+METRICS_TOKEN = "ENGAGEMENT_METRICS_TOKEN"
 PORTAL_HOST, PORTAL_URL = "ENGAGEMENT_PORTAL_HOST", "ENGAGEMENT_PORTAL_PUBLIC_URL"
 
 Environment = Mapping[str, str]
@@ -79,6 +80,7 @@ def engagement_findings(env: Environment) -> list[Finding]:
         "Rehearsals": _rehearsal,
         "Secrets of the project": lambda env: _placeholders(env, "ENGAGEMENT_"),
         "Keys of the portal's links": _portal_keys,
+        "Token of monitoring": _metrics_token,
         "Password of the register": lambda env: _password(REGISTER, env.get(REGISTER, "")),
         "Portal": _portal_listening,
         "Files with secrets": _files,
@@ -164,6 +166,12 @@ def _portal_keys(env: Environment) -> Iterator[Finding]:
     if {env.get(TOKENS), env.get(SESSIONS)} & set(keys):
         yield Finding("refused", PORTAL_KEYS, "is a key of Airflow's too: who has the portal could sign in to Airflow",
                       f"make one of its own: {MAKE_KEY}")  # fmt: skip
+
+
+def _metrics_token(env: Environment) -> Iterator[Finding]:
+    token = env.get(METRICS_TOKEN, "")
+    if token and PLACEHOLDER not in token and (why := weakness(token)):
+        yield Finding("refused", METRICS_TOKEN, why, f"make one: {MAKE_KEY}")
 
 
 def _login(env: Environment) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""What the project adds to Airflow's API server: the operations team's pages, and one answer at a time.
+"""What the project adds to Airflow's API server: the operations team's pages, gauges, and one answer at a time.
 
 Every component of Airflow loads its plugins when it starts: here a production installation that is not safe stops.
 """
@@ -13,6 +13,7 @@ from airflow.plugins_manager import AirflowPlugin
 
 from include import production
 from plugins.operations.answers import OneAnswerAtATime
+from plugins.operations.metrics import Metrics
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -73,7 +74,10 @@ class EngagementsPlugin(AirflowPlugin):
             raise SystemExit(str(error)) from None
 
     # Airflow wants lists, and removes from them what it does not like.
-    fastapi_apps = [{"app": Pages(), "url_prefix": PREFIX, "name": "engagements"}]  # noqa: RUF012
+    fastapi_apps = [  # noqa: RUF012
+        {"app": Pages(), "url_prefix": PREFIX, "name": "engagements"},
+        {"app": Metrics(), "url_prefix": f"{PREFIX}-metrics", "name": "gauges of the register"},
+    ]
     fastapi_root_middlewares = [  # noqa: RUF012
         {"middleware": OneAnswerAtATime, "args": [], "kwargs": {}, "name": "one answer at a time"},
     ]
