@@ -14,7 +14,8 @@ from include.engagement.form import missing_items, read_form
 from include.settings import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG", "SECURITY", "docs/architecture")]
+NAMES = ("README", "CONTRIBUTING", "CHANGELOG", "SECURITY", "docs/architecture", "docs/operations")
+PAGES = [ROOT / f"{name}.md" for name in NAMES]
 MADE_BY_USE = ("data/", "inbox/", "engagements/", "received/")
 MADE_BY_THE_EXAMPLES = ("templates/documents/confidentiality_pledge.vi.docx", "include/casework/presentation.py")
 TARGETS = set(re.findall(r"(?m)^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8")))
