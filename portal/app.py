@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -28,7 +30,7 @@ from fastapi.staticfiles import StaticFiles
 from itsdangerous import BadData, URLSafeTimedSerializer
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel, Field
-from sqlalchemy import text
+from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -40,6 +42,7 @@ from include.engagement.items import SCALES
 from include.engagement.money import format_vnd
 from include.engagement.process import ITEM_HELP, THEMES, Language
 from include.portal_links import BadLink, ExpiredLink, Link, read_link
+from include.register.models import Engagement
 from include.register.session import make_engine, sessions
 from include.settings import Settings
 from include.storage import StorageError, open_storage, safe_name
@@ -78,6 +81,8 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }  # fmt: skip
 log = logging.getLogger("portal")
+HEALTH_FILE = "portal/health"
+HEALTH_SECONDS = 10.0
 
 
 class _NewLinkOffered(Exception):
@@ -163,19 +168,29 @@ class _Portal:
         self._reads = Window(limits.reads_per_window, limits.window_seconds)
         self._posts = Window(limits.posts_per_window, limits.window_seconds)
         self._taking = asyncio.Semaphore(limits.posts)
+        self._looking, self._looked, self._well = threading.Lock(), float("-inf"), False
 
     # --- routes ---
 
     def health(self) -> Response:
-        """Say whether register and storage answer."""
+        """Say whether the register can be read, and the storage takes and gives a file; looked at now and then.
+
+        Anybody may ask: how often they do must not matter to the storage.
+        """
+        with self._looking:
+            if time.monotonic() - self._looked > HEALTH_SECONDS:
+                self._well, self._looked = self._works(), time.monotonic()
+        return PlainTextResponse("ok") if self._well else PlainTextResponse("not healthy", 503)
+
+    def _works(self) -> bool:
         try:
             with self._sessions() as session:
-                session.execute(text("select 1"))
-            self._storage.exists("portal/health")
+                session.execute(select(Engagement.id).limit(1))
+            self._storage.put(HEALTH_FILE, b"ok", media_type="text/plain")
+            return self._storage.get(HEALTH_FILE) == b"ok"
         except Exception as error:  # whatever it is, the portal is not well
             log.warning("not healthy: %s", type(error).__name__)
-            return PlainTextResponse("not healthy", 503)
-        return PlainTextResponse("ok")
+            return False
 
     def page(self, request: Request, token: str) -> Response:
         """Show a request."""
@@ -234,7 +249,7 @@ class _Portal:
             raise HTTPException(404)
         stored = self._storage.open(row.path)
         name = quote(found["name"], safe="")
-        log.info("%s: document %s was fetched", seen.engagement_id, row.key)
+        log.info("document %s was fetched", row.key, extra={"engagement": seen.engagement_id})
         return StreamingResponse(
             iter(lambda: stored.read(CHUNK_BYTES), b""), media_type=row.media_type,
             headers={"Content-Disposition": f"attachment; filename*=UTF-8''{name}", "Content-Length": str(row.size)},
@@ -246,7 +261,7 @@ class _Portal:
         link = self._link(token, also_expired=True)
         self._count(self._posts, f"{link.engagement_id}/{link.request_key}")
         ask_for_new_link(self._storage, link.engagement_id, link.request_key)
-        log.info("%s: a new link was asked for %s", link.engagement_id, link.request_key)
+        log.info("a new link was asked for %s", link.request_key, extra={"engagement": link.engagement_id})
         return self._html("new_link.html", self._language(link), asked=True, token=token)
 
     # --- failures ---
@@ -254,7 +269,8 @@ class _Portal:
     def offer_new_link(self, request: Request, offered: Exception) -> Response:
         """Show that a link is not good any more, and how to get another."""
         assert isinstance(offered, _NewLinkOffered)
-        log.info("%s: an old link of %s was opened", offered.link.engagement_id, offered.link.request_key)
+        log.info("an old link of %s was opened", offered.link.request_key,
+                 extra={"engagement": offered.link.engagement_id})  # fmt: skip
         return self._html("new_link.html", self._language(offered.link), status=410, asked=False,
                           token=request.path_params["token"])  # fmt: skip
 
@@ -334,7 +350,8 @@ class _Portal:
             return self._shown(token, seen, typed, {"form": "not_whole"}, status=422, had_files=True)
         except InboxBusy:
             return self._shown(token, seen, typed, {"form": "busy"}, status=503, had_files=bool(files))
-        log.info("%s: an answer to %s was received, %d files", seen.engagement_id, seen.key, len(files))
+        log.info("an answer to %s was received, %d files", seen.key, len(files),
+                 extra={"engagement": seen.engagement_id})  # fmt: skip
         return self._to_receipt(token, nonce)
 
     def _to_receipt(self, token: str, nonce: str) -> Response:
