@@ -1,7 +1,7 @@
 """Who of the firm is signed in, and who may decide what: the logins that ``firm.yaml`` gives its staff.
 
-``logins`` of a member of staff are their user names in Airflow. A role without any is that of whoever signs in under its
-own name (``director``, ``council_chair``), as on one machine, and anybody may decide for it.
+``logins`` of a member of staff are their user names in Airflow. A role without any is that of whoever signs in under
+its own name (``director``, ``council_chair``), as on one machine, and anybody may decide for it.
 """
 
 from __future__ import annotations
