@@ -13,6 +13,8 @@ from include.production import weakness
 from include.settings import ROOT
 from local.secrets_file import KNOWN_BY_PEOPLE, SECRETS, complete, main
 
+REDIS = "REDIS_PASSWORD"
+
 
 def values(file: Path) -> dict[str, str]:
     lines = (line for line in file.read_text(encoding="utf-8").splitlines() if not line.startswith("#"))
@@ -38,30 +40,25 @@ def test_passwords_may_stand_inside_urls(file: Path) -> None:
 
 @pytest.mark.parametrize(
     "kept",
-    [
-        "REDIS_PASSWORD=of-ours",
-        "export REDIS_PASSWORD = of-ours",
-        "  REDIS_PASSWORD='of-ours'",
-        "REDIS_PASSWORD: of-ours",
-    ],
+    [f"{REDIS}=of-ours", f"export {REDIS} = of-ours", f"  {REDIS}='of-ours'", f"{REDIS}: of-ours"],
 )
 def test_what_is_there_stays_to_the_letter(file: Path, kept: str) -> None:
     before = f"# ours\n{kept}\nOTHER=1"
     file.write_text(before, encoding="utf-8")
     written, _ = complete(file)
-    assert "REDIS_PASSWORD" not in written
+    assert REDIS not in written
     assert file.read_text(encoding="utf-8").startswith(before + "\n")
-    assert file.read_text(encoding="utf-8").count("REDIS_PASSWORD") == 1
+    assert file.read_text(encoding="utf-8").count(REDIS) == 1
 
 
 @pytest.mark.parametrize(
-    "empty", ["REDIS_PASSWORD=", 'REDIS_PASSWORD=""', "REDIS_PASSWORD=  # later", "#REDIS_PASSWORD=x"]
+    "empty", [f"{REDIS}=", f'{REDIS}=""', f"{REDIS}=  # later", f"#{REDIS}=x"]
 )
 def test_what_is_empty_gets_a_secret(file: Path, empty: str) -> None:
     file.write_text(f"{empty}\n", encoding="utf-8")
     written, _ = complete(file)
-    assert "REDIS_PASSWORD" in written
-    assert len(values(file)["REDIS_PASSWORD"]) == 48
+    assert REDIS in written
+    assert len(values(file)[REDIS]) == 48
 
 
 def test_a_second_time_changes_nothing(file: Path) -> None:
