@@ -31,7 +31,7 @@ class Settings:
     under which the firm's own mail host writes what it found about a sender (RFC 8601); empty: it writes nothing.
     ``airflow_url`` is where staff reach Airflow; empty: mails to staff link to no page. With ``mail_dry_run`` mails are
     written and never sent. Replies are read from ``imap_conn_id``, on one machine from ``reply_folder``, where the mail
-    catcher keeps them.
+    catcher keeps them. ``archive_months``: how long after its end an engagement is archived.
     """
 
     register_url: str
@@ -50,6 +50,7 @@ class Settings:
     authserv_id: str = ""
     mail_dry_run: bool = False
     mail_archive: str = ""
+    archive_months: int = 24
 
     @property
     def firm(self) -> dict[str, Any]:
@@ -88,8 +89,15 @@ def load_settings() -> Settings:
         imap_conn_id=env.get("ENGAGEMENT_IMAP_CONN_ID", "imap_default"),
         authserv_id=env.get("ENGAGEMENT_AUTHSERV_ID", ""),
         mail_dry_run=env.get("ENGAGEMENT_MAIL_DRY_RUN", "") == "1",
+        archive_months=_months(env.get("ENGAGEMENT_ARCHIVE_MONTHS", "24")),
         mail_archive=_archive(env.get("ENGAGEMENT_MAIL_ARCHIVE", "").strip()),
     )
+
+
+def _months(value: str) -> int:
+    if not value.isdecimal() or not int(value):
+        raise ValueError(f"ENGAGEMENT_ARCHIVE_MONTHS must be a number of months, such as 24, not {value!r}.")
+    return int(value)
 
 
 def _archive(address: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from datetime import date
 
 from include.engagement.process import Language
@@ -21,6 +22,12 @@ def long_date(d: date, language: Language) -> str:
         return f"{d.day} {MONTHS[d.month - 1]} {d.year}"
     month = f"{d.month:02}" if d.month <= 2 else str(d.month)
     return f"ngày {d.day:02} tháng {month} năm {d.year}"
+
+
+def months_later(d: date, months: int) -> date:
+    """Return the day ``months`` calendar months after ``d``, or before it; 31 January + 1 is the end of February."""
+    year, month = divmod(d.year * 12 + d.month - 1 + months, 12)
+    return date(year, month + 1, min(d.day, monthrange(year, month + 1)[1]))
 
 
 def short_date(d: date) -> str:
