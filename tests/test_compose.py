@@ -50,6 +50,13 @@ REQUIRED = {found["name"] for found in INTERPOLATION.finditer(yaml.safe_dump(COM
             if found["rest"].startswith(":?")}  # fmt: skip
 
 
+SEVERAL = {
+    "FIRST_ADDRESS": "10.9.0.1",
+    "THIS_ADDRESS": "10.9.0.2",
+    "ENGAGEMENT_STORAGE_URL": "s3://bucket/live",
+}
+
+
 def environments() -> Iterator[tuple[str, str, Any]]:
     for service, row in SERVICES.items():
         for name, value in row.get("environment", {}).items():
@@ -204,6 +211,68 @@ def test_every_setting_of_the_pipeline_is_one_that_the_code_reads() -> None:
     assert used - names_that_code_reads() == set()
 
 
+def test_whatever_people_may_set_reaches_the_containers() -> None:
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    handed_on = {name for _, name, _ in environments()}
+    # The image has its own LibreOffice, and no scanner for viruses.
+    assert set(re.findall(r"(?m)^#?((?:ENGAGEMENT|AIRFLOW)\w+)=", example)) - handed_on == {
+        "ENGAGEMENT_LIBREOFFICE",
+        "ENGAGEMENT_ANTIVIRUS",
+    }
+
+
+def test_a_setting_without_value_is_left_out_and_with_one_handed_on(tmp_path: Path) -> None:
+    env = filled_in(tmp_path)
+    without = json.loads(configured(tmp_path, env).stdout)["services"]
+    having = json.loads(configured(tmp_path, env | {"ENGAGEMENT_MAX_FILE_BYTES": "1000"}).stdout)["services"]
+    for name in OURS:
+        assert without[name]["environment"].get("ENGAGEMENT_MAX_FILE_BYTES") is None
+        assert having[name]["environment"]["ENGAGEMENT_MAX_FILE_BYTES"] == "1000"
+
+
+def several(folder: Path, file: str, *, but: str = "") -> subprocess.CompletedProcess[str]:
+    """What Compose makes of a file for several machines, with all that people set but one."""
+    env = filled_in(folder) | SEVERAL
+    return configured(folder, {name: value for name, value in env.items() if name != but},
+                      "--file", str(ROOT / "deploy" / f"compose.{file}.yaml"))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("file", "opened"),
+    [
+        ("first", {("postgres", 5432), ("redis", 6379), ("airflow-apiserver", 8080)}),
+        ("further", {("airflow-worker", 8793), ("airflow-triggerer", 8794)}),
+    ],
+)
+def test_machines_reach_each_other_at_the_firms_own_addresses_only(
+    tmp_path: Path, file: str, opened: set[tuple[str, int]]
+) -> None:
+    services = json.loads(several(tmp_path, file).stdout)["services"]
+    ports = [(name, port) for name, row in services.items() if name != "proxy" for port in row.get("ports", [])]
+    assert {(name, port["target"]) for name, port in ports} == opened
+    assert {port["host_ip"] for _, port in ports} == {SEVERAL["FIRST_ADDRESS" if file == "first" else "THIS_ADDRESS"]}
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [("first", "FIRST_ADDRESS"), ("further", "FIRST_ADDRESS"), ("further", "THIS_ADDRESS"),
+     ("further", "ENGAGEMENT_STORAGE_URL")],
+)  # fmt: skip
+def test_several_machines_do_not_start_before_they_know_each_other(tmp_path: Path, file: str, name: str) -> None:
+    done = several(tmp_path, file, but=name)
+    assert done.returncode != 0
+    assert f"required variable {name} is missing a value: set " in done.stderr
+
+
+def test_a_further_machine_asks_the_first_by_the_names_of_its_services(tmp_path: Path) -> None:
+    services = json.loads(several(tmp_path, "further").stdout)["services"]
+    for name in ("airflow-worker", "airflow-triggerer"):
+        row = services[name]
+        assert set(row["extra_hosts"]) == {f"{each}=10.9.0.1" for each in ("postgres", "redis", "airflow-apiserver")}
+        assert row["environment"]["ENGAGEMENT_STORAGE_URL"] == "s3://bucket/live"
+        assert "--skip-serve-logs" not in row["command"]
+
+
 def test_the_settings_suffice_and_are_those_of_production(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     env = filled_in(tmp_path)
     for name, row in OURS.items():
@@ -211,7 +280,7 @@ def test_the_settings_suffice_and_are_those_of_production(monkeypatch: pytest.Mo
             for variable in [known for known in os.environ if known.startswith("ENGAGEMENT_")]:
                 patch.delenv(variable)
             for variable, value in row["environment"].items():
-                if variable.startswith("ENGAGEMENT_"):
+                if variable.startswith("ENGAGEMENT_") and value is not None:
                     patch.setenv(variable, as_set(value, env))
             settings = load_settings()
             assert settings.production, name

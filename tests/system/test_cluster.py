@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(1200), pytest.mark.xdist_g
 SCENARIOS = ("refused-for-inaccuracy", "declined-by-client")
 WORKERS = ("airflow-worker", "airflow-worker-2")
 TRIGGERERS = ("airflow-triggerer", "airflow-triggerer-2")
-# PostgreSQL is asked by TCP in its container and listens on a socket here; the others want files and programs of images.
+# PostgreSQL is asked by TCP in its container and listens on a socket here; the others want programs of their images.
 NOT_ASKED = ("postgres", "proxy", "backup")
 WATCHED = [name for name, row in SERVICES.items() if "healthcheck" in row and name not in NOT_ASKED]
 WAIT_SECONDS = 240.0
