@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import AsyncIterator, Hashable
 from typing import Any
 
@@ -11,12 +12,11 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 log = logging.getLogger(__name__)
 
-Listing = dict[str, dict[str, tuple[int, float]]]
-"""Folder within the inbox (``<engagement>/<request>``, ``_portal``) → file name → size in bytes and age in seconds."""
-
-
 def ready(files: dict[str, tuple[int, float]], settle_seconds: float) -> bool:
-    """Say whether it is worth waking the task: a reply lies there, or some file has held still."""
+    """Say whether it is worth waking the task: a reply lies there, or some file has held still.
+
+    ``files`` maps a name to the size in bytes and the age in seconds.
+    """
     return "reply.json" in files or any(
         age >= settle_seconds and not name.startswith(".") and not name.endswith((".part", ".tmp"))
         for name, (_, age) in files.items()
@@ -43,34 +43,36 @@ class InboxTrigger(BaseEventTrigger):
         )
 
     def shared_stream_key(self) -> Hashable | None:
-        """All waits with the same interval share one listing."""
-        return ("inbox", self.poll_seconds)
+        """All waits with the same intervals share one listing."""
+        return ("inbox", self.poll_seconds, self.settle_seconds)
 
     @classmethod
-    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Listing]:
-        """List the inbox once per interval; a failing storage is asked again at the next."""
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[frozenset[str]]:
+        """List the inbox once per interval; tell the folders in which something lies ready, if there are any.
+
+        While there are none no trigger is woken, however many there are. A failing storage is asked again at the next.
+        """
         from include.settings import load_settings
         from include.storage import StorageError, open_storage
 
         storage = open_storage(load_settings().storage_url)
         while True:
+            folders: dict[str, dict[str, tuple[int, float]]] = defaultdict(dict)
             try:
-                stored = await asyncio.to_thread(storage.list, "inbox/")
+                for entry in await asyncio.to_thread(storage.list, "inbox/"):
+                    _, _, path = entry.path.partition("/")
+                    folder, _, name = path.rpartition("/")
+                    folders[folder][name] = (entry.size, entry.age_seconds)
             except StorageError as error:
                 log.warning("the inbox cannot be listed now: %s", error)
-                stored = []
-            listing: Listing = {}
-            for entry in stored:
-                parts = entry.path.split("/", 3)
-                if len(parts) > 2:
-                    listing.setdefault("/".join(parts[1:-1]), {})[parts[-1]] = (entry.size, entry.age_seconds)
-            yield listing
+            if found := frozenset(each for each, files in folders.items() if ready(files, kwargs["settle_seconds"])):
+                yield found
             await asyncio.sleep(kwargs["poll_seconds"])
 
-    async def filter_shared_stream(self, shared_stream: AsyncIterator[Listing]) -> AsyncIterator[TriggerEvent]:
+    async def filter_shared_stream(self, shared_stream: AsyncIterator[frozenset[str]]) -> AsyncIterator[TriggerEvent]:
         """Fire for this trigger's own folder."""
-        async for listing in shared_stream:
-            if ready(listing.get(self.folder, {}), self.settle_seconds):
+        async for folders in shared_stream:
+            if self.folder in folders:
                 yield TriggerEvent({"folder": self.folder})
                 return
 
