@@ -49,8 +49,8 @@ def upgrade() -> None:
         create or replace function refuse_change() returns trigger language plpgsql as $$
         begin
           if tg_op = 'UPDATE' and current_setting('register.erasure', true) = 'on'
-             and (new.id, new.engagement_id, new.kind, new.day, new.at)
-                 is not distinct from (old.id, old.engagement_id, old.kind, old.day, old.at) then
+             and new.id = old.id and new.engagement_id = old.engagement_id and new.kind = old.kind
+             and new.day = old.day and new.at = old.at then
             return new;
           end if;
           raise exception 'events are never changed or deleted';
