@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import imports, machine, pages, waits
+from bench import imports, inbox, machine, pages, sweep, waits
 from local.stack import ROOT
 
 OUT = ROOT / "data" / "bench"
@@ -36,6 +36,12 @@ def main(arguments: list[str] | None = None) -> int:
     console.print("The staff's pages…")
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         results["pages"] = pages.measure(Path(folder))
+    console.print("The reminders sweep…")
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        results["sweep"] = sweep.measure(Path(folder))
+    console.print("The inbox…")
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        results["inbox"] = inbox.measure(Path(folder))
     console.print("A rehearsal, its waits and its tasks…")
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         results |= waits.measure(Path(folder), given.scenario)
@@ -63,7 +69,8 @@ def _table(results: dict[str, Any]) -> Table:
 
 
 def _rows(results: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    imported, rehearsal = results["imports"], results["rehearsal"]
+    imported, rehearsal, swept = results["imports"], results["rehearsal"], results["sweep"]
+    rates = swept["mails_a_second"]
     return [
         ("an answer lies in the inbox → its task runs again [s]", results["file_to_task"]),
         ("an answer lies in the inbox → its receipt is in the client's mailbox [s]", results["file_to_receipt"]),
@@ -78,6 +85,15 @@ def _rows(results: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         ("import of every DAG file against an empty one [ratio]", {"median": imported["ratio"]}),
         (f"installation up and the play of {rehearsal['scenario']} [s]", {"median": rehearsal["seconds"], "n": 1}),
         ("of these, the play [s]", {"median": rehearsal["play_seconds"], "n": 1}),
+        (f"sweep of {swept['open']} open requests, {swept['sent']} mails due [s]", {"median": swept["seconds"], "n": 1}),
+        ("memory that it took beyond what it began with [MB]", {"median": swept["memory_grown"] / 1e6}),
+        ("mails over one connection, with TLS and login [mails/s]", {"median": rates["one connection"]}),
+        ("against a connection for each [ratio]", {"median": swept["ratio"]}),
+        *(row for kind, seen in results["inbox"].items() for row in (
+            (f"{kind}: a file lies ready → one of {seen['waits']} waits ends [s]", seen["noticed"]),
+            (f"{kind}: listing requests an interval", {"median": seen["requests_an_interval"]}),
+            (f"{kind}: CPU of the waits while nothing comes [s/min]", {"median": seen["idle_cpu"]}),
+        )),
         *(row for name, page in results["pages"].items() for row in (
             (f"{name}, with {pages.MANY['still_open']} open engagements [ms]", page),
             (f"{name}, against {pages.FEW['still_open']} [ratio]", {"median": page["ratio_to_few"]}),
