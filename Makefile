@@ -9,7 +9,7 @@ LOCK := pip compile --universal --generate-hashes --python-version 3.10
 
 export PYTHONPATH := $(CURDIR)
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up open end verify backup restore chaos rehearse secrets doctor templates preview gallery test histories bench bench-documents lint audit lock clean
+.PHONY: help setup setup-dev demo up open end verify backup restore export-person erase-person clean-airflow chaos rehearse secrets doctor templates preview gallery test histories bench bench-waits bench-documents lint audit lock clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,17 @@ restore: setup ## a backup into an installation that is empty and does not run: 
 	@test -n "$(FROM)" || { echo "Which backup? make restore FROM=/srv/backups" >&2; exit 2; }
 	@$(RUN) local.backup restore $(ARGS) "$(FROM)"
 
+export-person: setup ## all that is kept about a person, as a ZIP: EMAIL=a@b.vn TO=file.zip
+	@test -n "$(EMAIL)" -a -n "$(TO)" || { echo "Whose, where to? make export-person EMAIL=a@b.vn TO=file.zip" >&2; exit 2; }
+	@$(RUN) local.personal_data export $(ARGS) "$(EMAIL)" --to "$(TO)"
+
+erase-person: setup ## erases a person's data on request, after showing what goes: EMAIL=a@b.vn REASON="…" ARGS="--confirm …"
+	@test -n "$(EMAIL)" -a -n "$(REASON)" || { echo 'Whose, why? make erase-person EMAIL=a@b.vn REASON="…"' >&2; exit 2; }
+	@$(RUN) local.personal_data erase $(ARGS) "$(EMAIL)" --reason "$(REASON)"
+
+clean-airflow: setup ## deletes runs that ended long ago from Airflow, and their logs, never one in flight: ARGS="--dry-run"
+	@$(RUN) local.airflow_cleaning $(ARGS)
+
 chaos: setup-dev ## breaks an installation while scenarios are played and judges what came of it: SEED=… OUT=folder ARGS=--quick
 	@$(RUN) chaos --out "$(if $(filter command line,$(origin OUT)),$(OUT),data/chaos)" $(if $(SEED),--seed $(SEED)) $(ARGS)
 
@@ -79,6 +90,9 @@ histories: setup-dev ## what finished engagements decided, recorded anew for tes
 
 bench: setup-dev ## measures how fast the process moves
 	@$(RUN) bench
+
+bench-waits: setup-dev ## reaction, CPU and memory with ever more engagements open, beside Airflow's defaults: ARGS="--open 100 1000"
+	@$(RUN) bench.scale $(ARGS)
 
 bench-documents: setup-dev ## documents a second of each kind, beside other ways to make them: ARGS="contract quote"
 	@$(RUN) bench.documents $(ARGS)
