@@ -27,6 +27,17 @@ TASKS: dict[str, tuple[str, str]] = {
     "monitoring_assessment": ("monitoring", "monitoring.assess"),
     "care_call": ("feedback", "feedback.call_client"),
 }
+# The task that waits for the answer to each request, likewise.
+WAITS: dict[str, tuple[str, str]] = {
+    "intake": ("engagement", "intake.complete_intake_form"),
+    "information": ("engagement", "information.request_information_{}"),
+    "quote": ("engagement", "contract.agree_quote_{}"),
+    "contract": ("engagement", "contract.sign_contract_{}"),
+    "delivery": ("engagement", "round_{}.delivery.await_deliverables"),
+    "handover": ("engagement", "handover.hand_over_{}"),
+    "monitoring": ("monitoring", "monitoring.await_progress"),
+    "evaluation": ("feedback", "feedback.await_evaluation"),
+}
 DELIVER = "Đặt tệp vào inbox/{}/{} trong kho hồ sơ. Khi đủ tệp, hệ thống kiểm tra rồi chuyển sang hội đồng thẩm định."
 
 
@@ -52,11 +63,19 @@ class Work:
 
 def form_page(engagement_id: str, gate: str, number: int, who: str = "") -> str:
     """Return the path of Airflow's page on which a sign-off is answered."""
-    dag, task = TASKS[gate]
-    run = engagement_id if dag == "engagement" else f"{engagement_id}__{dag}-{number}"
     members = [member.key for member in process.COUNCIL]
     mapped = f"/mapped/{members.index(who)}" if who else ""
-    return f"/dags/{dag}/runs/{run}/tasks/{task.format(number)}{mapped}/required_actions"
+    return f"{_task_page(engagement_id, number, *TASKS[gate])}{mapped}/required_actions"
+
+
+def wait_page(engagement_id: str, kind: str, number: int) -> str:
+    """Return the path of Airflow's page of the task that waits for the answer to a request."""
+    return _task_page(engagement_id, number, *WAITS[kind])
+
+
+def _task_page(engagement_id: str, number: int, dag: str, task: str) -> str:
+    run = engagement_id if dag == "engagement" else f"{engagement_id}__{dag}-{number}"
+    return f"/dags/{dag}/runs/{run}/tasks/{task.format(number)}"
 
 
 def work(session: Session, *, today: date, roles: Collection[str] | None = None) -> list[Work]:

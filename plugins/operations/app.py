@@ -24,7 +24,7 @@ from plugins.operations.page import shown
 HERE = Path(__file__).resolve().parent
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
-                               "form-action 'self'; "
+                               "form-action 'self'; frame-src 'self'; "
                                "base-uri 'none'; frame-ancestors 'self'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",

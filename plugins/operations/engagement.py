@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from email import message_from_bytes
+from email.message import EmailMessage
 from email.policy import default
-from typing import Annotated, cast
+from typing import Annotated, Literal, cast
 from urllib.parse import quote
 
 from fastapi import APIRouter, Form, HTTPException, Request
@@ -20,7 +21,7 @@ from include.casework.interventions import assign_file
 from include.casework.office import PDF_OF, Case
 from include.casework.reminders import reminders_paused
 from include.casework.signing import refuse_reopening
-from include.casework.work import form_page
+from include.casework.work import form_page, wait_page
 from include.engagement import process
 from include.engagement.errors import RuleBroken
 from include.engagement.process import Language
@@ -33,6 +34,7 @@ from plugins.operations.page import back_to, download, language, office, shown
 from plugins.operations.timeline import LEFT, ROW, TOP, WIDTH, picture
 
 router = APIRouter(prefix="/e/{engagement_id}")
+MAIL_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; sandbox"
 _LINK = re.compile(r"(https?://\S+?/r/)[\w.-]+")
 
 
@@ -78,6 +80,7 @@ def page(request: Request, engagement_id: str) -> Response:
             scale={"width": WIDTH, "left": LEFT, "row": ROW, "top": TOP},
             requests=[
                 {"row": row, "title": process.REQUESTS[row.kind].title,
+                 "wait": wait_page(mine, row.kind, row.round),
                  "items": [(item, _label(row.kind, item.key, now)) for item in case.items(row)]}
                 for row in requests
             ],
@@ -132,17 +135,34 @@ def again(engagement_id: str, document_id: int) -> Response:
 
 @router.get("/mails/{mail_id}")
 def mail(request: Request, engagement_id: str, mail_id: int) -> Response:
-    """Show a mail as plain text; the client's link in it is left out: it is the client's key."""
+    """Show a mail as it was sent; the client's link in it is left out: it is the client's key."""
+    row, message = _kept(engagement_id, mail_id)
+    files = [part.get_filename() or "" for part in message.iter_attachments()]
+    return shown(request, "mail.html", row=row, text=_body(message, "plain"), html=bool(_body(message, "html")),
+                 files=files)  # fmt: skip
+
+
+@router.get("/mails/{mail_id}/html")
+def mail_html(engagement_id: str, mail_id: int) -> Response:
+    """Hand out what a mail program shows of a mail, for a frame in which nothing runs, opens or is loaded."""
+    _, message = _kept(engagement_id, mail_id)
+    return Response(_body(message, "html"), media_type="text/html",
+                    headers={"Content-Security-Policy": MAIL_POLICY})  # fmt: skip
+
+
+def _kept(engagement_id: str, mail_id: int) -> tuple[Mail, EmailMessage]:
+    """Return a mail of the engagement as it was composed. Raises HTTPException 404."""
     desk = office()
     with desk.sessions() as session:
         row = session.get(Mail, mail_id)
         if row is None or row.engagement_id != engagement_id or row.path is None:
             raise HTTPException(404)
-        message = message_from_bytes(desk.storage.get(row.path), policy=default)
-    body = message.get_body(("plain",))
-    text = _LINK.sub(r"\1…", str(body.get_content())) if body else ""
-    files = [part.get_filename() or "" for part in message.iter_attachments()]
-    return shown(request, "mail.html", row=row, text=text, files=files)
+        return row, message_from_bytes(desk.storage.get(row.path), policy=default)
+
+
+def _body(message: EmailMessage, kind: Literal["plain", "html"]) -> str:
+    body = message.get_body((kind,))
+    return _LINK.sub(r"\1…", str(body.get_content())) if body else ""
 
 
 @router.post("/files/{document_id}/assign")

@@ -5,6 +5,7 @@ Templates belong to the deployment: a page that wrote them would change a progra
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -26,6 +27,7 @@ from plugins.operations.engagement import inline_pdf
 from plugins.operations.page import office, shown
 
 router = APIRouter(prefix="/templates")
+_PERHAPS, _FACT = re.compile(r"{% if .*?{% endif %}"), re.compile(r"{{.*?}}")
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def listed(request: Request, check: bool = False) -> Response:
                [mail for mail in process.MAILS.values() if mail.stage == stage.key])
               for stage in process.STAGES.values()]  # fmt: skip
     return shown(
-        request, "templates.html", stages=stages, check=check, languages=_mail_languages,
+        request, "templates.html", stages=stages, check=check, languages=_mail_languages, subject=_subject,
         others=[mail for mail in process.MAILS.values() if not mail.stage],
     )  # fmt: skip
 
@@ -121,6 +123,14 @@ def _known(key: str, language: str) -> Language:
 
 def _mail_languages(mail: process.Mail) -> list[Language]:
     return [now for now in LANGUAGES if (FOLDER / f"{mail.key}.{now}.md").is_file()]
+
+
+def _subject(mail: process.Mail, language: str) -> str:
+    """Return what a mail's template always says in its subject, with … where a fact stands."""
+    languages = _mail_languages(mail)
+    written = (FOLDER / f"{mail.key}.{language if language in languages else languages[0]}.md").read_text("utf-8")
+    subject = _PERHAPS.sub("", written.partition("\n")[0].removeprefix("Subject:"))
+    return " ".join(_FACT.sub("…", subject).replace("[…]", "").split())
 
 
 def _template(session: Session, key: str, now: Language, *, check: bool) -> Template:

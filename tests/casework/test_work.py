@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from include.casework.signing import ask_for
 from include.casework.staff import holders, logins, roles_of
-from include.casework.work import TASKS, Work, form_page, work
+from include.casework.work import TASKS, WAITS, Work, form_page, work
 from include.engagement import process
 from include.settings import ROOT, STAFF_PAGES
 from tests.firm import Firm
@@ -55,6 +56,12 @@ def test_the_firm_has_a_holder_for_every_role_that_decides(firm: Firm) -> None:
 
 def test_every_sign_off_has_its_page() -> None:
     assert set(TASKS) == set(process.SIGN_OFFS)
+
+
+def test_every_sign_off_and_wait_is_a_task_that_airflow_has() -> None:
+    tasks = json.loads((ROOT / "tests" / "dags" / "task_ids.json").read_text(encoding="utf-8"))
+    assert set(WAITS) == set(process.REQUESTS)
+    assert all(task.format(1) in tasks[dag] for dag, task in (*TASKS.values(), *WAITS.values()))
 
 
 def test_each_sees_their_own_the_oldest_first_with_since_due_and_what_follows(firm: Firm) -> None:

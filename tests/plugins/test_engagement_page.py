@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import replace
 from datetime import date
+from email import message_from_bytes
+from email.policy import default
 
 import pytest
+from sqlalchemy import select
 
 from include.casework import answers_by_hand, corrections
 from include.casework.interventions import Intervention
 from include.casework.signing import reopen
 from include.engagement.errors import FactsDiffer
+from include.register.models import Mail
 from include.settings import ROOT
 from plugins.operations.event_words import KINDS
-from tests.firm import ANSWERS, BAD, PAPERS, PDF, QUOTE
+from tests.firm import ANSWERS, BAD, FORM, PAPERS, PDF, QUOTE
 from tests.plugins.conftest import Staff
 
 assert answers_by_hand and corrections  # their interventions are counted too
@@ -68,6 +73,38 @@ def test_what_came_from_outside_is_downloaded_and_never_shown(staff: Staff) -> N
     staff.see(f"{home}/documents/{received.id}/view", 404)
     staff.see(f"{home}/documents/{received.id}/again", 404)
     assert staff.http.get(f"{home}/documents/{received.id}").headers["content-disposition"].startswith("attachment")
+
+
+def test_a_mail_is_seen_as_it_was_sent_in_a_frame_that_can_do_nothing_and_without_the_clients_link(
+    staff: Staff,
+) -> None:
+    staff.firm.settings = replace(staff.firm.settings, portal_url="https://hoso.example", portal_keys=("k" * 40,))
+    staff.firm.open(client={**FORM["client"], "name": "Công ty <script>alert(1)</script> & Con"}).ask("information")
+    with staff.firm.case() as case:
+        mail = case.session.scalars(select(Mail).where(Mail.template == "information_request")).one()
+        body = message_from_bytes(case.office.storage.get(str(mail.path)), policy=default).get_body(("plain",))
+    assert body is not None
+    [token] = set(re.findall(r"/r/([\w.-]{20,})", body.get_content()))
+    home = f"/e/{staff.firm.engagement}/mails/{mail.id}"
+    page = staff.see(home)
+    assert f'sandbox src="{home}/html"' in page
+    framed = staff.http.get(f"{home}/html")
+    policy = framed.headers["content-security-policy"]
+    assert policy.endswith("; sandbox")
+    assert "default-src 'none'" in policy
+    assert "frame-src 'self'" in staff.http.get(home).headers["content-security-policy"]
+    assert "&lt;script&gt;alert" in framed.text
+    assert "<script" not in framed.text
+    assert "/r/…" in framed.text
+    assert token not in framed.text + page
+
+
+def test_what_is_waited_for_has_its_page_in_airflow(staff: Staff) -> None:
+    staff.firm.open().ask("information")
+    run = f"/dags/engagement/runs/{staff.firm.engagement}"
+    assert f'href="{run}/tasks/information.request_information_1" target="_top"' in staff.see(
+        f"/e/{staff.firm.engagement}"
+    )
 
 
 def test_a_word_document_is_made_again_byte_for_byte_as_it_was_sent(staff: Staff) -> None:
