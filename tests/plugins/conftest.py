@@ -72,14 +72,19 @@ class Staff:
 
 @pytest.fixture
 def staff(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> Staff:
+    return at_work(firm, monkeypatch)
+
+
+def at_work(firm: Firm, patch: pytest.MonkeyPatch) -> Staff:
+    """Return the staff of a firm, at its pages."""
     settings = firm.settings
-    monkeypatch.setenv("ENGAGEMENT_REGISTER_URL", settings.register_url)
-    monkeypatch.setenv("ENGAGEMENT_STORAGE_URL", settings.storage_url)
-    monkeypatch.setenv("ENGAGEMENT_PORTAL_PUBLIC_URL", "https://hoso.example")
-    monkeypatch.setenv("ENGAGEMENT_PORTAL_KEYS", "k" * 40)
-    monkeypatch.setenv("AIRFLOW__API__SECRET_KEY", "a-key-of-the-tests")
+    patch.setenv("ENGAGEMENT_REGISTER_URL", settings.register_url)
+    patch.setenv("ENGAGEMENT_STORAGE_URL", settings.storage_url)
+    patch.setenv("ENGAGEMENT_PORTAL_PUBLIC_URL", "https://hoso.example")
+    patch.setenv("ENGAGEMENT_PORTAL_KEYS", "k" * 40)
+    patch.setenv("AIRFLOW__API__SECRET_KEY", "a-key-of-the-tests")
     login = Login()
-    monkeypatch.setattr(access, "get_auth_manager", lambda: login)
+    patch.setattr(access, "get_auth_manager", lambda: login)
     app = create_app()
     app.dependency_overrides[get_user] = login.user
     app.dependency_overrides[ask_after_airflow] = lambda: None

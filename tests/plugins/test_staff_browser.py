@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,13 @@ WIDTHS = {"desk": (1280, 900), "tablet": (820, 1180)}
 
 @pytest.fixture
 def served(staff: Staff) -> Iterator[str]:
-    """The pages as Airflow mounts them, below a path of their own."""
+    with serving(staff) as address:
+        yield address
+
+
+@contextmanager
+def serving(staff: Staff) -> Iterator[str]:
+    """Serve the pages as Airflow mounts them, below a path of their own."""
     port, outer = Ports.free().api, FastAPI()
     outer.mount("/engagements", staff.http.app)
     server = uvicorn.Server(uvicorn.Config(outer, host=HOST, port=port, log_level="warning"))
@@ -44,9 +51,11 @@ def served(staff: Staff) -> Iterator[str]:
     thread.start()
     while not server.started:
         time.sleep(0.02)
-    yield f"http://{HOST}:{port}/engagements"
-    server.should_exit = True
-    thread.join()
+    try:
+        yield f"http://{HOST}:{port}/engagements"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 @pytest.fixture
