@@ -51,7 +51,7 @@ from rehearsal.report import unmet, write_results
 from rehearsal.scenario import Scenario, find_scenario, read_scenario
 
 SEED = 20261201
-QUICK = ("coffee-roastery",)
+QUICK = ("terminated",)
 WHOLE = ("coffee-roastery", "furniture-workshop", "everything-goes-wrong", "refused-for-inaccuracy")
 QUICK_CLEARS = 6
 QUICK_FAULTS = 12
@@ -123,7 +123,7 @@ def _break(
                 return patiently(once)
 
             def visited(link: str, reply: Mapping[str, Any], files: Mapping[str, bytes]) -> bool:
-                taken = patiently(lambda: visit(link, reply, files))
+                taken = patiently(lambda: visit(stand.door(link), reply, files))
                 if taken:
                     handed_in.extend(hashlib.sha256(content).hexdigest() for content in files.values())
                 return taken

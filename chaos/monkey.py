@@ -86,6 +86,8 @@ class Monkey:
             "second scheduler": partial(self._twin, "scheduler"),
             "second triggerer": partial(self._twin, "triggerer"),
             "second DAG processor": partial(self._twin, "dag-processor"),
+            "second API server": partial(self._twin, "api-server"),
+            "second portal": partial(self._twin, "portal"),
             "mail server away": self._mail_server_away,
             "storage away": self._storage_away,
             "mail paused and resumed": self._mail_paused,

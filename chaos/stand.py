@@ -16,16 +16,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
 
 from chaos.points import AWAY, FOLDER, SEED
 from local.airflow_api import AirflowApi
 from local.keeper import KeeperError, descendants
+from local.ports import HOST, Ports
 from local.postgres import PostgresError
 from local.stack import ROOT, Stack
 
 BROKEN = "\n\nthis is no Python\n"
 HERE = Path(__file__).resolve().parent
 LOOK_SECONDS = 0.2
+TWIN_SECONDS = 60.0  # a second API server needs some to come up
 
 
 class ServiceManager:
@@ -103,6 +108,7 @@ class Stand:
                       "FAKETIME_CACHE_DURATION": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}  # fmt: skip
         self.stack = Stack(data / "stack", rehearsal=True, dags=self._dags, mail_server="chaos.relay", added=added)
         self._services = ServiceManager(self.stack)
+        self._second: dict[str, int] = {}
 
     @contextmanager
     def running(self) -> Iterator[Stack]:
@@ -111,8 +117,15 @@ class Stand:
             yield self.stack
 
     def api(self, user: str = "admin") -> AirflowApi:
-        """Return a user's access to Airflow."""
-        return AirflowApi(self.stack.api_url, user, self.stack.users[user])
+        """Return a user's access to Airflow: the account manager's through the second API server while there is one."""
+        port = self._second.get("api-server") if user == "account_manager" else None
+        url = f"http://{HOST}:{port}" if port else self.stack.api_url
+        return AirflowApi(url, user, self.stack.users[user])
+
+    def door(self, link: str) -> str:
+        """Return a link as it leads through the second portal while there is one."""
+        port = self._second.get("portal")
+        return urlsplit(link)._replace(netloc=f"{HOST}:{port}").geturl() if port else link
 
     def kill(self, name: str, *, family: bool = False) -> None:
         """Kill a part with SIGKILL: its main process, or with ``family`` all that descend from it."""
@@ -120,11 +133,16 @@ class Stand:
 
     @contextmanager
     def twin(self, name: str) -> Iterator[None]:
-        """Have two of a part meanwhile; the second ends by SIGKILL."""
-        twin = self.stack.add_twin(name)
+        """Have two of a part meanwhile; the second ends by SIGKILL. One that serves is used once it answers."""
+        health = {"api-server": "/api/v2/version", "portal": "/health"}.get(name)
+        port = Ports.free().api if health else None
+        twin = self.stack.add_twin(name, port=port)
         try:
+            if port and until(lambda: _answers(f"http://{HOST}:{port}{health}"), seconds=TWIN_SECONDS):
+                self._second[name] = port
             yield
         finally:
+            self._second.pop(name, None)
             pids = self.stack.pids()
             self.stack.forget(twin)
             for each in [pids[twin], *descendants(pids[twin])] if twin in pids else []:
@@ -170,6 +188,10 @@ class Stand:
         new = self._clock.with_suffix(".new")
         new.write_text(offset, encoding="ascii")
         new.replace(self._clock)
+
+
+def _answers(url: str) -> bool:
+    return httpx.get(url, trust_env=False).is_success
 
 
 def until(done: Callable[[], bool], *, seconds: float) -> bool:

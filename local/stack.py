@@ -349,10 +349,15 @@ class Stack:
         command, env = self._launched[name]
         return self._keeper.start(name, command, env=env, cwd=ROOT, log=self._log(name))
 
-    def add_twin(self, name: str) -> str:
-        """Start a second process of a part that may have several; return the twin's name."""
+    def add_twin(self, name: str, *, port: int | None = None) -> str:
+        """Start a second process of a part, where it serves at a ``port`` of its own; return the twin's name."""
         twin = f"{name}-2"
-        self._launched[twin] = self._launched[name]
+        arguments, env = self._launched[name]
+        if port is not None:
+            first = str({"api-server": self.ports.api, "portal": self.ports.portal}[name])
+            arguments = tuple(str(port) if each == first else each for each in arguments)
+            env = {**env, "ENGAGEMENT_PORTAL_PORT": str(port)}
+        self._launched[twin] = arguments, env
         self.restart(twin)
         return twin
 
