@@ -133,6 +133,25 @@ class AirflowApi:
         path = f"/dags/{_id(dag_id) if dag_id else '~'}/dagRuns"
         return list(self._pages(path, "dag_runs", state=list(states)))
 
+    def ended_runs(self, dag_id: str, *, before: datetime, after_these: int = 0) -> list[str]:
+        """Return ids of runs that ended before an aware instant, the first that ended first; at most a page of them.
+
+        ``after_these`` passes over so many.
+        """
+        params = {"state": ["success", "failed"], "end_date_lt": before.isoformat(), "order_by": "end_date",
+                  "limit": PAGE, "offset": after_these}  # fmt: skip
+        runs = self._request("GET", f"/dags/{_id(dag_id)}/dagRuns", params=params)["dag_runs"]
+        return [run["dag_run_id"] for run in runs]
+
+    def delete_runs(self, dag_id: str, run_ids: Iterable[str]) -> set[str]:
+        """Delete runs that are not running, and return those that are gone; Airflow leaves the others as they are."""
+        wanted = list(run_ids)
+        action = {"action": "delete", "action_on_non_existence": "skip",
+                  "entities": [{"dag_run_id": run_id} for run_id in wanted]}  # fmt: skip
+        done = self._request("PATCH", f"/dags/{_id(dag_id)}/dagRuns", json={"actions": [action]})
+        gone = set(done["delete"]["success"])
+        return {run_id for run_id in wanted if f"{dag_id}.{run_id}" in gone}
+
     def delete_run(self, dag_id: str, run_id: str) -> None:
         """Delete a run that is not running. Raises NotFound, Conflict."""
         self._request("DELETE", f"/dags/{_id(dag_id)}/dagRuns/{_id(run_id)}")

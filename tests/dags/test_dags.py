@@ -80,7 +80,7 @@ def test_every_dag_carries_its_manual_and_tags(dags: dict[str, Any]) -> None:
     for dag in dags.values():
         assert len(dag.doc_md or "") > 200, dag.dag_id
         assert "engagement" in dag.tags
-        one_at_a_time = dag.dag_id in ("mailbox", "new_links", "openings", "outbox", "reminders")
+        one_at_a_time = dag.dag_id in ("mailbox", "new_links", "openings", "outbox", "reminders", "retention")
         assert dag.max_active_runs == (1 if one_at_a_time else 10_000)
 
 

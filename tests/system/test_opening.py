@@ -8,7 +8,7 @@ import smtplib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import date, datetime, timedelta, timezone
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from include.register.models import Engagement, SignOff
 from include.register.session import sessions
 from include.settings import load_settings
 from local.airflow_api import AirflowApi, Conflict, NotFound
+from local.airflow_cleaning import clean
 from local.open import open_file
 from local.ports import HOST
 from local.run_end import end_runs
@@ -337,3 +338,23 @@ def test_airflow_and_the_logs_know_nothing_of_a_client(stack: Stack, refused_quo
     assert any(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
 
     assert traces(planted, database=stack.metadata_url, folders=folders) == []
+
+
+def test_cleaning_deletes_what_ended_with_its_logs_and_no_run_in_flight(
+    stack: Stack, airflow: AirflowApi, by_form: tuple[str, str]
+) -> None:
+    engagement_id, form_run = by_form
+    ended(airflow, form_run)
+    logs = stack.data / "airflow" / "logs"
+    in_flight = {run["dag_run_id"] for run in airflow.runs("engagement", states=["running", "queued"])}
+    assert engagement_id in in_flight
+    assert (logs / "dag_id=engagement" / f"run_id={form_run}").is_dir()
+
+    # Every run here is older than this limit, in flight or not.
+    clean(airflow, "engagement", before=datetime.now(timezone.utc) + timedelta(days=1), logs=logs)
+
+    with pytest.raises(NotFound):
+        airflow.run("engagement", form_run)
+    assert not (logs / "dag_id=engagement" / f"run_id={form_run}").exists()
+    assert {run["dag_run_id"] for run in airflow.runs("engagement")} == in_flight
+    assert (logs / "dag_id=engagement" / f"run_id={engagement_id}").is_dir()
