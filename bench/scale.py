@@ -224,15 +224,16 @@ def _numbers(seconds: Sequence[float]) -> dict[str, Any]:
     return {"median": statistics.median(seconds), "max": max(seconds), "n": len(seconds)}
 
 
-def _airflow_cpu(used: Mapping[str, float]) -> float:
+def airflow_cpu(used: Mapping[str, float]) -> float:
+    """Return the CPU of Airflow's parts together."""
     return sum(seconds for name, seconds in used.items() if name in PARTS)
 
 
 def _line(row: Mapping[str, Any]) -> str:
     told = ", ".join(f"{name} {row[name]['median']:.1f} s (max {row[name]['max']:.1f})"
                      for name in ("receipt", "sign_off", "documents"))  # fmt: skip
-    return (f"  {told}; Airflow {_airflow_cpu(row['waiting_cpu']):.1f} CPU s a minute waiting, "
-            f"{_airflow_cpu(row['answering_cpu']):.1f} answering")  # fmt: skip
+    return (f"  {told}; Airflow {airflow_cpu(row['waiting_cpu']):.1f} CPU s a minute waiting, "
+            f"{airflow_cpu(row['answering_cpu']):.1f} answering")  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -276,7 +277,7 @@ def _table(results: Mapping[str, Any]) -> Table:
             seconds = (f"{row[each]['median']:.1f}" for each in ("receipt", "sign_off", "documents"))
             table.add_row(
                 name, str(row["open"]), *seconds,
-                f"{_airflow_cpu(row['waiting_cpu']):.1f}", f"{_airflow_cpu(row['answering_cpu']):.1f}",
+                f"{airflow_cpu(row['waiting_cpu']):.1f}", f"{airflow_cpu(row['answering_cpu']):.1f}",
                 f"{row['memory'] / 1e6:.0f}",
             )  # fmt: skip
     return table
