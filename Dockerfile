@@ -21,7 +21,7 @@ COPY --chown=airflow:0 dags /opt/engagement/dags
 COPY --chown=airflow:0 plugins /opt/engagement/plugins
 COPY --chown=airflow:0 portal /opt/engagement/portal
 COPY --chown=airflow:0 templates /opt/engagement/templates
-COPY --chown=airflow:0 local/airflow_config /opt/engagement/local/airflow_config
+COPY --chown=airflow:0 local /opt/engagement/local
 RUN python -m compileall -q /opt/engagement
 
 ENV PYTHONPATH=/opt/engagement \
