@@ -12,11 +12,12 @@ from sqlalchemy import select, text
 
 from include.backup.__main__ import main
 from include.backup.backups import backups, faults, make_backup, read_manifest
-from include.backup.databases import dump, program, snapshot
+from include.backup.databases import dump, load, program, snapshot
 from include.backup.errors import BackupError
 from include.backup.files import Index
 from include.register.models import Document, Engagement
 from include.register.session import make_engine, newest_schema
+from local.postgres import Postgres
 from tests.backup.conftest import Place
 
 
@@ -221,3 +222,35 @@ def test_an_engagement_of_the_time_between_two_backups_is_in_the_second(place: P
         session.commit()
     dumped = (place.back_up() / "register.sql.gz").read_bytes()
     assert b"a word of today" in gzip.decompress(dumped)
+
+
+def loaded(place: Place, postgres: Postgres, tmp_path: Path, sql: str) -> object:
+    """Load a dump that begins as one of a newer PostgreSQL does, and return what a table of it says."""
+    (tmp_path / "dump.sql.gz").write_bytes(gzip.compress(f"SET no_such_setting = 0;\n{sql}".encode()))
+    postgres.create_database("older")
+    try:
+        load(tmp_path / "dump.sql.gz", postgres.url("older"))
+        with make_engine(postgres.url("older")).connect() as connection:
+            return connection.scalar(text("select word from t"))
+    finally:
+        postgres.drop_database("older")
+
+
+def test_a_setting_that_the_server_is_too_old_for_is_left_out(
+    place: Place, postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("include.backup.databases.TOO_NEW", {b"SET no_such_setting = 0;": 99})
+    assert loaded(place, postgres, tmp_path, "create table t as select 'a' as word;") == "a"
+
+
+def test_a_dump_that_cannot_be_loaded_leaves_nothing_and_tells_no_rows(
+    place: Place, postgres: Postgres, tmp_path: Path
+) -> None:
+    with pytest.raises(BackupError, match="no_such_setting"):
+        loaded(place, postgres, tmp_path, "create table t as select 'a' as word;")
+    rows = "create table t (word text primary key); insert into t values ('Trần'), ('Trần');"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("include.backup.databases.TOO_NEW", {b"SET no_such_setting = 0;": 99})
+        with pytest.raises(BackupError) as refused:
+            loaded(place, postgres, tmp_path, rows)
+    assert "Trần" not in str(refused.value)
