@@ -26,8 +26,8 @@ from types import FrameType
 from typing import Any
 
 from include.casework.opening import register_engagement
+from include.casework.working_days import calendar_in_force
 from include.engagement import process
-from include.engagement.calendar import working_calendar
 from include.engagement.errors import EngagementError, InvalidInput
 from include.register.session import sessions
 from include.settings import load_settings
@@ -147,7 +147,9 @@ def play(stack: Stack, scenarios: list[Scenario], progress: Progress, *, out: Pa
     """Play on a running installation and write the results into ``out``. Raises RehearsalFailed, ApiError."""
     os.environ.update({name: value for name, value in stack.environment().items() if name.startswith("ENGAGEMENT_")})
     settings = load_settings()
-    mailbox, calendar = Mailbox(stack.mails), working_calendar()
+    mailbox = Mailbox(stack.mails)
+    with sessions(settings.register_url)() as session:
+        calendar = calendar_in_force(session)
 
     def register(form: dict[str, Any], day: date) -> str:
         return register_engagement(form, day=day, settings=settings)
@@ -168,8 +170,8 @@ def play(stack: Stack, scenarios: list[Scenario], progress: Progress, *, out: Pa
         rehearsal.play()
     played = [(scenario, rehearsal.opened[number]) for number, scenario in enumerate(scenarios)]
     with sessions(settings.register_url)() as session:
-        letters = mailbox.letters()
-        return write_results(session, played, storage=stack.storage, letters=letters, calendar=calendar, out=out)
+        return write_results(session, played, storage=stack.storage, letters=mailbox.letters(),
+                             calendar=calendar_in_force(session), out=out)  # fmt: skip
 
 
 def read_mailbox(airflow: AirflowApi) -> None:

@@ -64,7 +64,13 @@ class Office:
     def case(self, engagement_id: str, *, today: date | None = None) -> Iterator[Case]:
         """Open the case of an engagement, alone: waits for whoever works on it. Raises UnknownEngagement."""
         engine = make_engine(self.settings.register_url)
-        with advisory_lock(engine, f"engagement/{engagement_id}"), self.sessions() as session:
+        with advisory_lock(engine, f"engagement/{engagement_id}"), self.look(engagement_id, today=today) as case:
+            yield case
+
+    @contextmanager
+    def look(self, engagement_id: str, *, today: date | None = None) -> Iterator[Case]:
+        """Open the case of an engagement to read it, waiting for nobody. Raises UnknownEngagement."""
+        with self.sessions() as session:
             engagement = session.get(Engagement, engagement_id)
             if engagement is None:
                 raise UnknownEngagement(f"Không có hồ sơ {engagement_id} trong sổ đăng ký.")

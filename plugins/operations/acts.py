@@ -102,7 +102,7 @@ def look(request: Request, engagement_id: str, act: str, person: Acting) -> Resp
     """Show what is asked before it, or where nothing is asked, what it will do."""
     chosen = _act(act)
     form = {name: request.query_params.get(name, "") for name in chosen.names}
-    with office().case(engagement_id) as case:
+    with office().look(engagement_id) as case:
         if not chosen.asks:
             return _planned(request, case, act, form, secrets.token_urlsafe(16))
         return _asked(request, case, act, form)

@@ -63,7 +63,7 @@ class Decision:
 def page(request: Request, engagement_id: str) -> Response:
     """Show the engagement."""
     now = cast(Language, language(request))
-    with office().case(engagement_id) as case:
+    with office().look(engagement_id) as case:
         session, mine, reserve = case.session, engagement_id, case.reserve()
         requests = session.scalars(select(Asked).where(Asked.engagement_id == mine).order_by(Asked.id)).all()
         documents = session.scalars(select(Document).where(Document.engagement_id == mine).order_by(Document.id)).all()
@@ -126,7 +126,7 @@ def view(engagement_id: str, document_id: int) -> Response:
 @router.get("/documents/{document_id}/again")
 def again(engagement_id: str, document_id: int) -> Response:
     """Make a Word document once more from its template and facts, byte for byte as it was made, and hand it out."""
-    with office().case(engagement_id) as case:
+    with office().look(engagement_id) as case:
         row = case.session.get(Document, document_id)
         if row is None or row.engagement_id != engagement_id or row.direction != "made":
             raise HTTPException(404)

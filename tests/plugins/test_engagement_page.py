@@ -99,6 +99,16 @@ def test_a_mail_is_seen_as_it_was_sent_in_a_frame_that_can_do_nothing_and_withou
     assert token not in framed.text + page
 
 
+@pytest.mark.timeout(60)
+def test_whoever_looks_does_not_wait_for_a_task_that_works_on_the_engagement(staff: Staff) -> None:
+    staff.firm.open().ask("information")
+    home = f"/e/{staff.firm.engagement}"
+    with staff.firm.case():
+        assert staff.firm.engagement in staff.see(home)
+        staff.see(f"{home}/do/end")
+        staff.see(f"{home}/do/remind?key=information")
+
+
 def test_what_is_waited_for_has_its_page_in_airflow(staff: Staff) -> None:
     staff.firm.open().ask("information")
     run = f"/dags/engagement/runs/{staff.firm.engagement}"
