@@ -15,8 +15,6 @@ import shutil
 import socket
 import ssl
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -124,7 +122,7 @@ class Cluster(Stack):
             "AIRFLOW_HOME": str(self.data / "airflow"),  # /opt/airflow in Airflow's image
             "AIRFLOW__API__HOST": HOST,
             "AIRFLOW__API__PORT": str(self.ports.api),
-            "AIRFLOW__API__BASE_URL": self.api_url,
+            "AIRFLOW__API__BASE_URL": self.staff_url,
             "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(self._scheduler_health),
             "ENGAGEMENT_PORTAL_PUBLIC_URL": self.portal_url,
             # The mail catcher is the relay, the reply mailbox and the record of what the relay took.
@@ -161,11 +159,12 @@ class Cluster(Stack):
 
     def check_health(self, service: str, *, host: str = "") -> subprocess.CompletedProcess[str]:
         """Do the health check that the file has for a service, in a container whose name is ``host``."""
-        kind, *command = SERVICES[service]["healthcheck"]["test"]
-        places = {r"localhost:8080": f"{HOST}:{self.ports.api}", r"localhost:8974": f"{HOST}:{self._scheduler_health}",
-                  r"localhost:8090": f"{HOST}:{self.ports.portal}", r"redis-cli": f"redis-cli -p {self._redis}"}
+        kind, *words = SERVICES[service]["healthcheck"]["test"]
+        command = [self._here(word) for word in words]
+        places = {"localhost:8080": f"{HOST}:{self.ports.api}", "localhost:8974": f"{HOST}:{self._scheduler_health}",
+                  "localhost:8090": f"{HOST}:{self.ports.portal}", "redis-cli": f"redis-cli -p {self._redis}"}
         for pattern, place in places.items():
-            command = [re.sub(pattern, place, self._here(word)) for word in command]
+            command = [word.replace(pattern, place) for word in command]
         named = service if "worker" in service else socket.gethostname()
         env = self._machine() | self.service_environment(service) | {"HOSTNAME": host or named}
         shell = ["sh", "-c"] if kind == "CMD-SHELL" else []
@@ -247,14 +246,6 @@ class Cluster(Stack):
             file.write(ran.stdout + ran.stderr)
         if ran.returncode:
             raise StackError(f"{command[:4]} ended with {ran.returncode}: {(ran.stdout + ran.stderr)[-2000:]}")
-
-
-def await_so(done: Callable[[], bool], what: str, *, seconds: float) -> None:
-    """Wait until something is so. Raises AssertionError."""
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline, f"in vain: {what}"
-        time.sleep(0.2)
 
 
 def _free_port() -> int:
