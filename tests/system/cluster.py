@@ -173,7 +173,8 @@ class Cluster(Stack):
 
     def back_up(self, folder: Path) -> subprocess.CompletedProcess[str]:
         """Make one backup as the service ``backup`` does."""
-        [line] = re.findall(r"(?m)^ *(python -m include\.backup .+?)(?: \|\| true)?$", SERVICES["backup"]["command"][-1])
+        script = SERVICES["backup"]["command"][-1]
+        [line] = re.findall(r"(?m)^ *(python -m include\.backup .+?)(?: \|\| true)?$", script)
         line = interpolated(line, lambda found: found[0]).replace("/backups", shlex.quote(str(folder)))
         return subprocess.run(["bash", "-euc", line], env=self._of("backup"), cwd=ROOT, capture_output=True, text=True,
                               check=False, timeout=STEP_SECONDS)  # fmt: skip
