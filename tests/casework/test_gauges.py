@@ -13,8 +13,8 @@ from sqlalchemy import event
 from include import clock
 from include.casework.gauges import Gauge, as_text, gauges
 from include.engagement import process
-from include.register.models import Installation, Mail, SignOff
-from tests.firm import FORM, Firm
+from include.register.models import Engagement, Installation, Mail, SignOff
+from tests.firm import ANSWERS, FORM, PAPERS, Firm
 
 TUESDAY = date(2026, 12, 1)
 
@@ -57,6 +57,20 @@ def test_waits_are_counted_by_who_is_waited_for_and_how_long(firm: Firm) -> None
         assert found["engagement_waits"][f"client / {age}"] == 1, days
         assert sum(found["engagement_waits"].values()) == 1
         assert found["engagement_wait_oldest_seconds"]["client"] == days * 86_400
+
+
+def test_what_was_answered_and_what_is_over_is_waited_for_no_more(firm: Firm) -> None:
+    firm.open()
+    firm.ask("information")
+    assert told(firm)["engagement_waits"]["client / under 3 days"] == 1
+    firm.put("information", {"answers": ANSWERS}, PAPERS).receive("information")
+    assert told(firm)["engagement_waits"]["client / under 3 days"] == 0
+    firm.open(referrer="another")
+    firm.ask("information")
+    assert told(firm)["engagement_waits"]["client / under 3 days"] == 1
+    with firm.office().sessions.begin() as session:
+        session.get_one(Engagement, firm.engagement).closed = TUESDAY
+    assert told(firm)["engagement_waits"]["client / under 3 days"] == 0
 
 
 def test_a_sign_off_that_nobody_decided_ages_with_its_role(firm: Firm) -> None:
