@@ -45,4 +45,4 @@ def overview(
 
     names = {role: str(holder["name"]) for role, holder in holders(desk.settings.firm)}
     return shown(request, "overview.html", board=found, stages=process.STAGES, chosen=chosen, turned=turned,
-                 names=names)  # fmt: skip
+                 names=names, today=desk.today)  # fmt: skip
