@@ -16,6 +16,7 @@ from pathlib import Path
 
 from include import clock
 from include.doctor.backups import backup_findings
+from include.doctor.certificates import certificate_findings
 from include.doctor.databases import airflow_database_findings, read_register, register_findings
 from include.doctor.environment import environment_from
 from include.doctor.files import storage_findings
@@ -57,6 +58,7 @@ def examine(env: Environment, *, portal: bool) -> Iterator[Finding]:
             yield from in_time(RECORD, partial(record_findings, env, address))
         yield from in_time("Backups", lambda: backup_findings(env, now=clock.now()))
         yield from in_time("Broker", lambda: broker_findings(env))
+    yield from in_time("Certificate", lambda: certificate_findings(env, now=clock.now()))
     yield from in_time("Register", lambda: kept_findings(env, portal=portal))
     yield from in_time("Storage", lambda: storage_findings(env, portal=portal))
 
