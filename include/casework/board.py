@@ -20,6 +20,7 @@ from include.engagement.text import folded, vietnamese_order
 from include.register.models import Engagement, ReminderSent, Request, ReserveEntry, SignOff, StagePeriod
 
 PER_PAGE = 50
+NOBODY = "nobody"  # what is filtered by where nobody is waited for
 SORTS = ("promised", "client", "since", "id")
 
 
@@ -96,7 +97,8 @@ def board(
             if all(word in folded(f"{row.id} {row.client} {row.tax_code} {row.contact}") for word in words)
         ]  # fmt: skip
     if waiting_on:
-        standing = [row for row in standing if _waiting_on(row.gate, row.of) == waiting_on]
+        whom = "" if waiting_on == NOBODY else waiting_on
+        standing = [row for row in standing if _waiting_on(row.gate, row.of) == whom]
     if late:
         standing = [row for row in standing if _is_late(row, today)]
     stages = Counter(row.stage for row in standing)

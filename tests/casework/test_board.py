@@ -113,6 +113,7 @@ def test_filters_narrow_and_the_stages_are_counted(firm: Firm) -> None:
     found = seen(firm)
     assert sum(found.stages.values()) == found.total == 2
     assert [row.client for row in seen(firm, waiting_on="client").rows] == ["Công ty TNHH Cà phê Ban Mê Sớm"]
+    assert seen(firm, waiting_on="nobody").total == found.total - 1
     assert seen(firm, stage="information").total == found.stages["information"]
     assert seen(firm, late=True).total == 0
 
