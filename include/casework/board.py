@@ -94,7 +94,8 @@ def board(
     if words := folded(search).split():
         standing = [
             row for row in standing
-            if all(word in folded(f"{row.id} {row.client} {row.tax_code} {row.contact}") for word in words)
+            if (told := folded(f"{row.id} {row.client} {row.tax_code} {row.contact}"))
+            and all(word in told for word in words)
         ]  # fmt: skip
     if waiting_on:
         whom = "" if waiting_on == NOBODY else waiting_on
