@@ -76,10 +76,10 @@ def main(arguments: Sequence[str]) -> int:
     limits = dict.fromkeys(OF_ENGAGEMENTS, datetime(first.year, first.month, first.day, tzinfo=timezone.utc))
     limits |= dict.fromkeys(SWEEPS, now - timedelta(days=given.sweeps_days))
     try:
-        env = os.environ if "AIRFLOW_CLEANING_USER" in os.environ else running_environment(_data())
+        env = installation(os.environ)
         folder = Path(env.get("AIRFLOW__LOGGING__BASE_LOG_FOLDER") or Path(env.get("AIRFLOW_HOME", ""), "logs"))
         logs = folder if folder.is_absolute() and folder.is_dir() else None
-        with AirflowApi(given.url or env["AIRFLOW__API__BASE_URL"], *_login(env)) as api:
+        with AirflowApi(*address_and_login(env, given.url)) as api:
             for dag_id, before in limits.items():
                 count = clean(api, dag_id, before=before, logs=logs, dry_run=given.dry_run)
                 print(f"{dag_id}: {count} runs that ended before {before:%Y-%m-%d}{' (kept)' if given.dry_run else ''}")
@@ -89,15 +89,19 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _login(env: Mapping[str, str]) -> tuple[str, str]:
+def installation(env: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the environment if it has a login, else the running stack's. Raises StackError when none runs."""
+    return env if "AIRFLOW_CLEANING_USER" in env else running_environment(Path(env.get("DATA") or DATA))
+
+
+def address_and_login(env: Mapping[str, str], url: str | None) -> tuple[str, str, str]:
+    """Return Airflow's address, a user and a password. Raises StackError when there is no installation."""
+    env = installation(env)
+    url = url or env["AIRFLOW__API__BASE_URL"]
     if "AIRFLOW_CLEANING_USER" in env:
-        return env["AIRFLOW_CLEANING_USER"], env["AIRFLOW_CLEANING_PASSWORD"]
-    passwords = json.loads(Path(env["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"]).read_text(encoding="utf-8"))
-    return "admin", passwords["admin"]
-
-
-def _data() -> Path:
-    return Path(os.environ.get("DATA") or DATA)
+        return url, env["AIRFLOW_CLEANING_USER"], env["AIRFLOW_CLEANING_PASSWORD"]
+    file = Path(env["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
+    return url, "admin", json.loads(file.read_text(encoding="utf-8"))["admin"]
 
 
 if __name__ == "__main__":
