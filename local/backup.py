@@ -18,7 +18,7 @@ from include.backup.errors import BackupError
 from local.postgres import Postgres, PostgresError
 from local.stack import DATA, ENVIRONMENT_FILE, StackError, running_environment
 
-SECRETS = "secrets"
+KEYS = "secrets"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     data = Path(os.environ.get("DATA") or DATA)
     try:
         if arguments[0] == "make":
-            return command([*arguments, "--add", str(data / SECRETS)], running_environment(data))
+            return command([*arguments, "--add", str(data / KEYS)], running_environment(data))
         return _restore(data, arguments)
     except (BackupError, PostgresError, StackError, OSError) as error:
         print(error, file=sys.stderr)
@@ -39,7 +39,7 @@ def _restore(data: Path, arguments: Sequence[str]) -> int:
     """Restore into ``data``, whose PostgreSQL runs only so long. Links in mails go on working: their key comes back."""
     if (data / ENVIRONMENT_FILE).exists():
         raise StackError(f"The installation in {data} is running: stop it first.")
-    keys = newest(Path(arguments[-1])) / ADDED / SECRETS
+    keys = newest(Path(arguments[-1])) / ADDED / KEYS
     postgres = Postgres(data / "postgres")
     try:
         postgres.start()
@@ -53,7 +53,7 @@ def _restore(data: Path, arguments: Sequence[str]) -> int:
     finally:
         postgres.stop()
     if code == 0 and keys.is_dir():
-        shutil.copytree(keys, data / SECRETS, dirs_exist_ok=True)
+        shutil.copytree(keys, data / KEYS, dirs_exist_ok=True)
     return code
 
 
