@@ -92,6 +92,8 @@ class Stand:
             SEED: str(seed),
             FOLDER: str(self.chaos),
             "PYTHONPATH": os.pathsep.join((str(ROOT), str(HERE / "airflow_config"))),
+            # Tries grow apart with their number; here a task may be hit at every one of them.
+            "AIRFLOW__CORE__MAX_TASK_RETRY_DELAY": "20",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
             "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "10",
