@@ -24,7 +24,7 @@ TODAY = date(2026, 12, 1)
 NAMES = {"viewer": ("viewer", "khach"), "operator": ("user", "thu-ha"), "council": ("user", "council_finance"),
          "admin": ("admin", "quan-tri")}  # fmt: skip
 PAGES = {
-    "board": "/", "board-searched": "/?search=ca+phe&sort=client&page=2", "work": "/work",
+    "board": "/", "board-late": "/?late=true", "board-searched": "/?search=ca+phe&sort=client&page=2", "work": "/work",
     "everybodys-work": "/work?everybody=true", "new": "/new", "import": "/import", "waiting": "/waiting",
     "engagement": "/e/{}", "mail": "/e/{}/mails/1", "end": "/e/{}/do/end", "reports": "/reports",
     "templates": "/templates", "template": "/templates/papers/contract/vi", "calendar": "/calendar",
