@@ -89,7 +89,7 @@ def load_settings() -> Settings:
         imap_conn_id=env.get("ENGAGEMENT_IMAP_CONN_ID", "imap_default"),
         authserv_id=env.get("ENGAGEMENT_AUTHSERV_ID", ""),
         mail_dry_run=env.get("ENGAGEMENT_MAIL_DRY_RUN", "") == "1",
-        archive_months=_months(env.get("ENGAGEMENT_ARCHIVE_MONTHS", "24")),
+        archive_months=_months(env.get("ENGAGEMENT_ARCHIVE_MONTHS") or "24"),
         mail_archive=_archive(env.get("ENGAGEMENT_MAIL_ARCHIVE", "").strip()),
     )
 
