@@ -23,7 +23,7 @@ from include.register.session import sessions
 from local.airflow_api import AirflowApi
 from local.keeper import descendants
 from local.ports import HOST
-from rehearsal.__main__ import play
+from rehearsal.__main__ import DAGS, play
 from rehearsal.letters import Mailbox
 from rehearsal.progress import Progress
 from rehearsal.report import unmet
@@ -104,6 +104,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         assert not os.environ.get("CI"), f"missing: {missing}"
         pytest.skip(f"NO CLUSTER, NOT TESTED: apt-get install {' '.join(missing)}")
     with Cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        with AirflowApi(cluster.api_url, "admin", cluster.users["admin"]) as airflow:
+            airflow.wait_for_dags(DAGS, seconds=WAIT_SECONDS)
         yield cluster
 
 
