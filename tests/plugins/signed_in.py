@@ -101,6 +101,9 @@ def main() -> dict[str, dict[str, int]]:
 
         ask("read the DAG", "GET", dag)
         ask("read a run", "GET", f"{dag}/dagRuns/{RUN}")
+        ask("see the graph of the DAG", "GET", "/ui/structure/structure_data?dag_id=engagement")
+        ask("see the tasks of a run", "GET", f"/ui/grid/ti_summaries/engagement?run_ids={RUN}")
+        ask("see what a sign-off's page shows", "GET", f"{dag}/dagRuns/{RUN}/taskInstances/{tasks[1]}")
         ask("read the sign-offs", "GET", f"{api}/dags/~/dagRuns/~/hitlDetails")
         ask("read connections", "GET", f"{api}/connections")
         ask("read the board", "GET", "/engagements/")

@@ -23,6 +23,9 @@ ROLES = "AIRFLOW__FAB__CUSTOM_ROLES"
 MAY = [
     ("read the DAG", EVERYBODY),
     ("read a run", EVERYBODY),
+    ("see the graph of the DAG", EVERYBODY),
+    ("see the tasks of a run", EVERYBODY),
+    ("see what a sign-off's page shows", EVERYBODY),
     ("read the sign-offs", EVERYBODY),
     ("read the board", EVERYBODY),
     ("read connections", {ADMIN}),
