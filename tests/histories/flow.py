@@ -30,11 +30,11 @@ FLOW_2 = (
 )  # fmt: skip
 
 
-def change(dags: Path, *changes: tuple[str, str]) -> None:
-    """Change ``engagement.py`` in ``dags``: each text stands there once and is replaced."""
-    file = dags / "engagement.py"
-    text = file.read_text(encoding="utf-8")
+def change(dags: Path, *changes: tuple[str, str], file: str = "engagement.py") -> None:
+    """Change a file in ``dags``: each text stands there once and is replaced."""
+    path = dags / file
+    text = path.read_text(encoding="utf-8")
     for before, after in changes:
         assert text.count(before) == 1, before
         text = text.replace(before, after)
-    file.write_text(text, encoding="utf-8")
+    path.write_text(text, encoding="utf-8")

@@ -1,7 +1,9 @@
-"""The DAG file changes under runs that wait, on a running Airflow: broken and repaired, then another flow.
+"""DAG files and templates change under runs that wait, on a running Airflow: broken and repaired, then another flow.
 
-Twenty engagements wait in every kind of wait. What was said while the file was broken counts; the next version adds a
-task, takes one out, and renames one as CONTRIBUTING says; two more are renamed outright, which nobody should do.
+Twenty engagements wait in every kind of wait: for a client, for a sign-off, for three scorecards, for the day of a
+later run. What was said while the file was broken counts; the next version adds a task, takes one out, and renames one
+as CONTRIBUTING says; two more are renamed outright, which nobody should do. The templates change with it: what is made
+from then on is made from the new ones, and nothing is made again.
 """
 
 from __future__ import annotations
@@ -16,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from docx import Document as WordDocument
 from sqlalchemy import select
 
 from include.casework.opening import register_engagement
 from include.engagement import process
 from include.engagement.form import check_form
-from include.register.models import Document, Mail, SignOff
+from include.register.models import Document, Mail, ScheduledRun, SignOff
 from include.register.session import sessions
 from include.settings import load_settings
 from local.airflow_api import AirflowApi, ApiError, PendingSignOff
@@ -44,6 +47,15 @@ RENAMED_OUTRIGHT = (
 # In an installation this is the line of include/engagement/process.py.
 NEW_FLOW = ("ANY_BRANCH = ", "process.FLOW = 2\nANY_BRANCH = ")
 UNREADABLE = ("ANY_BRANCH = ", "ANY_BRANCH = = ")
+# A task of flow 2 in a run that was planned under flow 1.
+MORE_CARE = ("    schedule_next\n    begin.when(", """    remember = Step(
+            task_id="remember", action="feedback:kind_of_contact", number=None, since=2, task_display_name="Nhớ lại"
+        )
+    schedule_next
+    remember
+    begin.when(""")
+CODE = ("dags", "include", "operators", "plugins", "portal", "templates", "local")
+AMENDED = "Theo mẫu sửa đổi."
 
 
 def until(done: Callable[[], object], what: str) -> None:
@@ -82,11 +94,31 @@ class Site:
     def waits(self, number: int, state: str, task_id: str) -> bool:
         return task_id in self.states(number).get(state, set())
 
+    def tasks_of(self, dag_id: str, run_id: str) -> set[tuple[str, str]]:
+        return {(task["task_id"], str(task["state"])) for task in self.airflow.task_instances(dag_id, run_id)}
+
     def decided(self, number: int, gate: str) -> list[str | None]:
         with sessions(load_settings().register_url)() as session:
             return list(session.scalars(
                 select(SignOff.decision).where(SignOff.engagement_id == self.ids[number], SignOff.gate == gate)
             ))  # fmt: skip
+
+    def planned(self, number: int) -> list[str]:
+        """The runs that wait for their day."""
+        with sessions(load_settings().register_url)() as session:
+            rows = session.scalars(select(ScheduledRun.run_id).where(
+                ScheduledRun.engagement_id == self.ids[number], ScheduledRun.status == "planned"
+            ))  # fmt: skip
+            queued = {str(run["dag_run_id"]) for run in self.airflow.runs(states=["queued"])}
+            return [run_id for run_id in rows if run_id in queued]
+
+    def made_from(self, key: str) -> dict[str, list[str | None]]:
+        """The templates' SHA-256 of an engagement's documents of a kind."""
+        with sessions(load_settings().register_url)() as session:
+            found: dict[str, list[str | None]] = {}
+            for row in session.scalars(select(Document).where(Document.key == key).order_by(Document.id)):
+                found.setdefault(row.engagement_id, []).append(row.template_sha256)
+            return found
 
     def documents(self) -> dict[tuple[str, str, int], tuple[str, str]]:
         with sessions(load_settings().register_url)() as session:
@@ -97,10 +129,13 @@ class Site:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("change")
-    dags = Path(shutil.copytree(ROOT / "dags", folder / "dags", ignore=shutil.ignore_patterns("__pycache__")))
+    code = folder / "code"
+    for room in CODE:
+        shutil.copytree(ROOT / room, code / room, ignore=shutil.ignore_patterns("__pycache__"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ENGAGEMENT_LIBREOFFICE", "none")
-        with Stack(folder / "data", rehearsal=True, dags=dags) as stack:
+        patch.setattr("local.stack.ROOT", code)  # every process works on the copy
+        with Stack(folder / "data", rehearsal=True, dags=code / "dags") as stack:
             for name, value in stack.environment().items():
                 if name.startswith("ENGAGEMENT_"):
                     patch.setenv(name, value)
@@ -140,6 +175,15 @@ def open_all(site: Site) -> None:
     time.sleep(PARKING_SECONDS)
 
 
+def change_templates(templates: Path) -> None:
+    for file in (templates / "documents").glob("*.docx"):
+        template = WordDocument(str(file))
+        template.add_paragraph(AMENDED)
+        template.save(str(file))
+    for file in (templates / "mail").glob("*.md"):
+        file.write_text(f"{file.read_text(encoding='utf-8')}\n\n{AMENDED}\n", encoding="utf-8")
+
+
 def answer_while_it_is_broken(site: Site) -> None:
     source = site.stack.dags / "engagement.py"
     sound = source.read_text(encoding="utf-8")
@@ -167,7 +211,13 @@ def test_no_change_of_the_file_under_runs_loses_a_decision_or_repeats_a_mail(sit
     until(lambda: site.waits(18, "deferred", "handover.hand_over_1"), "the handover")
     until(lambda: site.pending(8, "contract.decide"), "the decision after the review")
 
-    papers = site.documents()
+    site.firm(18).put("handover", {"reply": "accept"})
+    until(lambda: site.planned(18), "the first contact after the service is planned")
+
+    papers, letters = site.documents(), site.made_from("information_letter")
+    sent = {letter.path.name for letter in Mailbox(site.stack.mails).letters()}
+    change_templates(site.stack.dags.parent / "templates")
+    change(site.stack.dags, MORE_CARE, file="feedback.py")
     old = [site.pending(number, "information.review_information_1")[0] for number in REVIEW if number != 8]
     change(site.stack.dags, *FLOW_2, *RENAMED_OUTRIGHT, NEW_FLOW)
     for number in REVIEW[1:]:
@@ -206,6 +256,21 @@ def test_no_change_of_the_file_under_runs_loses_a_decision_or_repeats_a_mail(sit
     site.airflow.trigger("engagement", site.ids[20], {"engagement_id": site.ids[20]})
     until(lambda: site.pending(20, "intake.meet_again"), "the meeting that flow 2 added")
     assert site.waits(20, "success", "intake.hold_first_meeting"), "flow 2 does without it"
+
+    # The later run goes by the file of its day, and by the flow of its engagement.
+    (later,) = [run_id for run_id in site.planned(18) if "__feedback" in run_id]
+    site.airflow.delete_run("feedback", later)
+    site.airflow.trigger("feedback", later, {"engagement_id": site.ids[18]})
+    until(lambda: ("feedback.await_evaluation", "deferred") in site.tasks_of("feedback", later), "the evaluation form")
+    assert ("remember", "success") in site.tasks_of("feedback", later)
+
+    now = site.made_from("information_letter")
+    assert letters and all(now[engagement] == made for engagement, made in letters.items()), "none is made again"
+    amended = hashlib.sha256((site.stack.dags.parent / "templates/documents/information_letter.vi.docx").read_bytes())
+    assert [now[site.ids[number]] for number in INTAKE[1:]] == [[amended.hexdigest()]] * len(INTAKE[1:])
+    assert all(amended.hexdigest() not in made for made in letters.values())
+    for letter in Mailbox(site.stack.mails).letters():
+        assert (AMENDED in letter.text) == (letter.path.name not in sent), letter.subject
 
     for number in range(21):
         assert not {"failed", "upstream_failed"} & site.states(number).keys(), site.ids[number]
