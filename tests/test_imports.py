@@ -19,7 +19,7 @@ ALLOWED = {
     "portal": {"portal", "include"},
     "local": {"local", "include", "airflow"},
     "rehearsal": {"rehearsal", "local", "include"},
-    "bench": {"bench", "rehearsal", "local", "plugins", "include", "airflow"},
+    "bench": {"bench", "rehearsal", "local", "plugins", "operators", "include", "airflow"},
     "chaos": {"chaos", "rehearsal", "local", "operators", "include", "airflow"},
 }
 DOMAIN_NEVER = {"sqlalchemy", "boto3", "smtplib", "socket", "httpx", "requests", "docx", "docxtpl", "openpyxl"}

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Subquery, func, select, true
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import Row, Select, func, select, true
 from sqlalchemy.orm import Session
 
 from include.casework.reminders import paused_among
@@ -18,6 +17,7 @@ from include.engagement.calendar import WorkingCalendar
 from include.engagement.reminders import reminder_day
 from include.engagement.text import folded, vietnamese_order
 from include.register.models import Engagement, ReminderSent, Request, ReserveEntry, SignOff, StagePeriod
+from include.register.queries import first_of_each
 
 PER_PAGE = 50
 NOBODY = "nobody"  # what is filtered by where nobody is waited for
@@ -126,15 +126,13 @@ def judged_by(members: Collection[str]) -> Select[Any]:
 def _open_engagements(members: Collection[str]) -> Select[Any]:
     """Select the open engagements in the order of their ids, each with its newest open stage, request and sign-off."""
     client = Engagement.form["client"]
-    stage = _newest(StagePeriod, StagePeriod.closed.is_(None))
-    request = _newest(Request, Request.status == "open")
+    stage = first_of_each(StagePeriod, StagePeriod.closed.is_(None), StagePeriod.id.desc())
+    request = first_of_each(Request, Request.status == "open", Request.id.desc())
     # Those who decide oldest first. An invitation that nobody decides about holds nothing up: what the client is asked
     # for counts.
-    gate = (
-        select(SignOff).ext(distinct_on(SignOff.engagement_id))
-        .where(SignOff.decision.is_(None), SignOff.ended.is_(None))
-        .order_by(SignOff.engagement_id, SignOff.gate == "first_meeting", SignOff.id).subquery()
-    )  # fmt: skip
+    gate = first_of_each(
+        SignOff, SignOff.decision.is_(None) & SignOff.ended.is_(None), SignOff.gate == "first_meeting", SignOff.id
+    )
     holds_up = (gate.c.engagement_id == Engagement.id) & ((gate.c.gate != "first_meeting") | request.c.id.is_(None))
     return (
         select(
@@ -150,13 +148,6 @@ def _open_engagements(members: Collection[str]) -> Select[Any]:
         .outerjoin(gate, holds_up)
         .where(Engagement.closed.is_(None), Engagement.id.in_(judged_by(members)) if members else true())
         .order_by(Engagement.id)
-    )  # fmt: skip
-
-
-def _newest(model: type[StagePeriod] | type[Request], condition: ColumnElement[bool]) -> Subquery:
-    return (
-        select(model).ext(distinct_on(model.engagement_id)).where(condition)
-        .order_by(model.engagement_id, model.id.desc()).subquery()
     )  # fmt: skip
 
 

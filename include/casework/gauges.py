@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from include.engagement import process
@@ -28,6 +27,7 @@ from include.register.models import (
     StagePeriod,
     UndeliverableAddress,
 )
+from include.register.queries import first_of_each
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # Calendar days that a wait has lasted, and how waits of that age are called: the last name that fits.
@@ -69,11 +69,7 @@ def as_text(gauges: Iterable[Gauge]) -> str:
 
 
 def _engagements(session: Session, today: date) -> Iterator[Gauge]:
-    newest = (
-        select(StagePeriod.engagement_id, StagePeriod.stage, StagePeriod.due)
-        .ext(distinct_on(StagePeriod.engagement_id)).where(StagePeriod.closed.is_(None))
-        .order_by(StagePeriod.engagement_id, StagePeriod.id.desc()).subquery()
-    )  # fmt: skip
+    newest = first_of_each(StagePeriod, StagePeriod.closed.is_(None), StagePeriod.id.desc())
     late = func.coalesce(Engagement.promised < today, False) | func.coalesce(newest.c.due < today, False)
     rows = session.execute(
         select(newest.c.stage, late, func.count()).select_from(Engagement)

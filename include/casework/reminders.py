@@ -7,7 +7,7 @@ from collections.abc import Collection
 from datetime import date
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import distinct_on, insert
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from include.casework.correspondence import addressee, post
@@ -18,6 +18,7 @@ from include.casework.working_days import calendar_in_force
 from include.engagement import process
 from include.engagement.reminders import OpenRequest, due_reminders
 from include.register.models import Engagement, Event, Mail, ReminderSent, Request, SignOff, UndeliverableAddress
+from include.register.queries import first_of_each
 
 PAUSED, RESUMED = "reminders_paused", "reminders_resumed"  # kinds of events: the newest of them holds
 HEADS_UP_DAYS = 3  # working days before its due date from which a delivery stands in the department's digest
@@ -158,11 +159,8 @@ def reminders_paused(case: Case) -> Event | None:
 
 def paused_among(session: Session, engagements: Collection[str]) -> set[str]:
     """Return which of these engagements' clients are not reminded."""
-    newest = (
-        select(Event.engagement_id, Event.kind).ext(distinct_on(Event.engagement_id))
-        .where(Event.engagement_id.in_(engagements), Event.kind.in_((PAUSED, RESUMED)))
-        .order_by(Event.engagement_id, Event.id.desc()).subquery()
-    )  # fmt: skip
+    theirs = Event.engagement_id.in_(engagements) & Event.kind.in_((PAUSED, RESUMED))
+    newest = first_of_each(Event, theirs, Event.id.desc())
     return set(session.scalars(select(newest.c.engagement_id).where(newest.c.kind == PAUSED)))
 
 
