@@ -17,6 +17,7 @@ from chaos.judge import Verdict
 from chaos.monkey import Happened
 
 FILE = "scoreboard.json"
+LEAST_FAULTS = 20  # a stand on which hardly anything broke shows nothing
 
 
 def make(
@@ -44,8 +45,8 @@ def make(
 
 
 def held(board: dict[str, Any]) -> bool:
-    """Say whether every promise was kept: all faults survived, nothing found."""
-    return board["tried"] == board["survived"] and not board["findings"]
+    """Say whether every promise was kept: enough faults tried, all survived, nothing found."""
+    return LEAST_FAULTS <= board["tried"] == board["survived"] and not board["findings"]
 
 
 def write(board: dict[str, Any], out: Path) -> Path:
