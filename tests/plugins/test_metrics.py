@@ -31,7 +31,10 @@ def test_whoever_knows_the_token_reads_the_gauges(scraper: TestClient, firm: Fir
     assert page.headers["Content-Type"].startswith("text/plain; version=0.0.4")
 
 
-@pytest.mark.parametrize("given", ["", "Bearer", "Bearer ", f"Bearer {TOKEN[:-1]}", TOKEN, "Basic eDp5"])
+@pytest.mark.parametrize(
+    "given", ["", "Bearer", "Bearer ", f"Bearer {TOKEN[:-1]}", TOKEN, "Basic eDp5"],
+    ids=["nothing", "no token", "empty token", "a part of it", "no scheme", "another scheme"],
+)  # fmt: skip
 def test_whoever_does_not_know_it_reads_nothing(scraper: TestClient, given: str) -> None:
     page = scraper.get("/", headers={"Authorization": given} if given else {})
     assert (page.status_code, page.text) == (401, "Unauthorized")
