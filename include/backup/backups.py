@@ -26,7 +26,7 @@ from include.storage.base import digest
 FORMAT = 1
 MANIFEST, FILES, ADDED = "manifest.json", "files.jsonl.gz", "added"
 REGISTER, AIRFLOW = "register.sql.gz", "airflow.sql.gz"
-NAMES = "%Y-%m-%dT%H-%M-%SZ"
+NAMES = "%Y-%m-%dT%H-%M-%S.%fZ"
 UNFINISHED = ".unfinished-"
 
 

@@ -203,7 +203,7 @@ class MailLedger:
                     day=day,
                     state="claimed",
                 )
-                .on_conflict_do_nothing(index_elements=[Mail.key])
+                .on_conflict_do_nothing()  # by key and by Message-ID, which follows from it
             )
 
     def _message_id(self, session: Session, key: str) -> str:
