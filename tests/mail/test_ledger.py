@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,22 @@ def test_two_at_once_send_one_mail(office: Post, desk: Desk) -> None:
         thread.join()
     assert len(desk.taken) == 1
     assert ids == desk.ids() * 4
+
+
+def test_those_who_found_no_claim_yet_claim_one_mail(office: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many times over: PostgreSQL meets the Message-ID's twin before the key's only now and then."""
+    everybody = threading.Barrier(4)
+    whole = MailLedger._message_id
+
+    def together(ledger: MailLedger, session: Session, key: str) -> str:
+        everybody.wait(timeout=30)
+        return whole(ledger, session, key)
+
+    monkeypatch.setattr(MailLedger, "_message_id", together)
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(40):
+            ids = pool.map(lambda _, number=number: office.post(office.ledger(), str(number)).message_id, range(4))
+            assert len(set(ids)) == 1
 
 
 def test_later_mails_refer_to_the_earlier_ones_of_the_same_recipient(office: Post) -> None:
