@@ -24,7 +24,7 @@ from include.register.models import Document, Event, Mail
 from include.register.session import sessions
 from local.ports import HOST
 
-RECOVERY_SECONDS = 90.0
+RECOVERY_SECONDS = 180.0
 AWAY_SECONDS = 6.0  # how long what can be taken away stays away
 TWIN_SECONDS = 15.0  # a second scheduler needs some to come up
 BREATH_SECONDS = (2.0, 20.0)  # at least and at most between two faults, in which the engagements shall move on
