@@ -111,6 +111,7 @@ class Stand:
         self.stack = Stack(data / "stack", rehearsal=True, dags=self._dags, mail_server="chaos.relay", added=added)
         self._services = ServiceManager(self.stack)
         self._second: dict[str, int] = {}
+        self._breaking = threading.Lock()
 
     @contextmanager
     def running(self) -> Iterator[Stack]:
@@ -159,14 +160,15 @@ class Stand:
 
     @contextmanager
     def broken_dag(self) -> Iterator[None]:
-        """Have the engagement's DAG file unreadable meanwhile."""
+        """Have the engagement's DAG file unreadable meanwhile; who comes second waits until it is whole again."""
         file = self._dags / "engagement.py"
-        whole = file.read_text(encoding="utf-8")
-        file.write_text(whole + BROKEN, encoding="utf-8")
-        try:
-            yield
-        finally:
-            file.write_text(whole, encoding="utf-8")
+        with self._breaking:
+            whole = file.read_text(encoding="utf-8")
+            file.write_text(whole + BROKEN, encoding="utf-8")
+            try:
+                yield
+            finally:
+                file.write_text(whole, encoding="utf-8")
 
     @contextmanager
     def storage_away(self) -> Iterator[None]:
