@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import multiprocessing
-import os
 import statistics
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from airflow.triggers.shared_stream import SharedStreamManager
 from botocore.client import BaseClient
 from moto.server import ThreadedMotoServer
 
+from bench.machine import environment
 from include.settings import load_settings
 from include.storage import open_storage
 from operators.inbox import InboxTrigger
@@ -32,6 +33,7 @@ POLL_SECONDS = 1.0
 IDLE_INTERVALS = 10
 PATIENCE_SECONDS = 120.0
 BUCKET = "bench"
+UNUSED = "postgresql+psycopg2:///unused"
 REPLY = b'{"reply": "accept"}'
 
 
@@ -44,9 +46,9 @@ def measure(folder: Path) -> dict[str, Any]:
     found = {}
     local = folder / "storage"
     local.mkdir()
-    with _installation(local.as_uri()):
+    with environment(ENGAGEMENT_REGISTER_URL=UNUSED, ENGAGEMENT_STORAGE_URL=local.as_uri()):
         found["folder"] = asyncio.run(_measured())
-    with _s3() as url, _installation(url):
+    with _s3() as url, environment(ENGAGEMENT_REGISTER_URL=UNUSED, ENGAGEMENT_STORAGE_URL=url):
         found["S3"] = asyncio.run(_measured())
     return found
 
@@ -127,8 +129,7 @@ def _serve(port: Any, ready: Any) -> None:
     server.start()
     port.value = server.get_host_and_port()[1]
     ready.set()
-    with suppress(KeyboardInterrupt):
-        time.sleep(3600)
+    threading.Event().wait()
 
 
 @contextmanager
@@ -140,22 +141,9 @@ def _s3() -> Iterator[str]:
     ready.wait()
     keys = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{port.value}"}  # fmt: skip
-    os.environ.update(keys)
     try:
-        boto3.client("s3").create_bucket(Bucket=BUCKET)
-        yield f"s3://{BUCKET}/live"
+        with environment(**keys):
+            boto3.client("s3").create_bucket(Bucket=BUCKET)
+            yield f"s3://{BUCKET}/live"
     finally:
-        for name in keys:
-            del os.environ[name]
         server.kill()
-
-
-@contextmanager
-def _installation(storage_url: str) -> Iterator[None]:
-    settings = {"ENGAGEMENT_REGISTER_URL": "postgresql+psycopg2:///unused", "ENGAGEMENT_STORAGE_URL": storage_url}
-    os.environ.update(settings)
-    try:
-        yield
-    finally:
-        for name in settings:
-            del os.environ[name]

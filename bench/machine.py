@@ -1,10 +1,12 @@
-"""What the numbers were measured on."""
+"""What the numbers were measured on, and with which settings."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -23,3 +25,17 @@ def facts() -> dict[str, Any]:
         "airflow": importlib.metadata.version("apache-airflow-core"),
         "load": load(),
     }
+
+@contextmanager
+def environment(**values: str) -> Iterator[None]:
+    """Set variables of this process's environment meanwhile."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

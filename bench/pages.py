@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import statistics
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ from fastapi import Request
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 
+from bench.machine import environment
 from include import clock
 from include.register.session import migrate, sessions
 from include.settings import load_settings
@@ -51,7 +49,10 @@ def measure(folder: Path) -> dict[str, Any]:
 def _timed(server: Postgres, folder: Path, name: str, sizes: dict[str, int]) -> dict[str, dict[str, float]]:
     server.create_database(name)
     migrate(server.url(name))
-    with _installation(server.url(name), folder):
+    with environment(
+        ENGAGEMENT_REGISTER_URL=server.url(name), ENGAGEMENT_STORAGE_URL=folder.as_uri(),
+        AIRFLOW__API__SECRET_KEY=secrets.token_hex(16),
+    ):  # fmt: skip
         settings = load_settings()
         with sessions(settings.register_url)() as session:
             clock.set_rehearsal_day(session, settings, TODAY)
@@ -81,19 +82,3 @@ def _median(browser: TestClient, path: str) -> dict[str, float]:
         if number:  # the first fills caches
             taken.append((time.perf_counter() - began) * 1000)
     return {"median": statistics.median(taken), "max": max(taken), "n": len(taken)}
-
-
-@contextmanager
-def _installation(register_url: str, folder: Path) -> Iterator[None]:
-    settings = {"ENGAGEMENT_REGISTER_URL": register_url, "ENGAGEMENT_STORAGE_URL": folder.as_uri(),
-                "AIRFLOW__API__SECRET_KEY": secrets.token_hex(16)}  # fmt: skip
-    before = {name: os.environ.get(name) for name in settings}
-    os.environ.update(settings)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

@@ -8,7 +8,6 @@ from __future__ import annotations
 import ipaddress
 import logging
 import multiprocessing
-import os
 import secrets
 import socket
 import ssl
@@ -30,6 +29,7 @@ from cryptography.x509.oid import NameOID
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
+from bench.machine import environment
 from include import clock
 from include.casework.office import open_office
 from include.casework.reminders import sweep
@@ -58,7 +58,7 @@ def measure(folder: Path) -> dict[str, Any]:
         migrate(server.url("register"))
         storage = folder / "storage"
         storage.mkdir()
-        with _relay(folder) as (relay, logins), _environment(
+        with _relay(folder) as (relay, logins), environment(
             ENGAGEMENT_REGISTER_URL=server.url("register"), ENGAGEMENT_STORAGE_URL=storage.as_uri()
         ):  # fmt: skip
             settings = load_settings()
@@ -160,7 +160,7 @@ def _relay(folder: Path) -> Iterator[tuple[Relay, Any]]:
     server.start()
     ready.wait()
     try:
-        with _environment(SSL_CERT_FILE=str(certificate)):
+        with environment(SSL_CERT_FILE=str(certificate)):
             yield Relay(HOST, port, user="hoso", password=password), logins
     finally:
         server.kill()
@@ -181,20 +181,6 @@ def _certificate(path: Path) -> Path:
                                 serialization.NoEncryption())  # fmt: skip
     path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
     return path
-
-
-@contextmanager
-def _environment(**values: str) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _peak() -> int:
