@@ -1,7 +1,8 @@
-"""The answer that Airflow holds for a sign-off whose former try died over it.
+"""The answer that Airflow holds for a sign-off that begins anew.
 
-An answer within a second of the asking can fail the try; the next would ask again and Airflow would wipe the answer.
-Only the triggerer may read it: a worker's supervisor does not serve the question.
+What resumes a task with its answer can be cut short: a worker dies, the DAG file cannot be read. The task then begins
+anew, and to ask once more would have Airflow wipe the answer. Only the triggerer may read it: a worker's supervisor
+does not serve the question.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 
 class AnswerOnFile(BaseTrigger):
-    """Fires at once with the answer, as a resumed sign-off gets it; an empty event where there is none."""
+    """Fires at once with the answer, as a resumed sign-off gets it; an empty event where there is none.
+
+    Where Airflow does not say, it fails, and the task is tried again: to ask a person anew would wipe the answer.
+    """
 
     def __init__(self, *, ti_id: str) -> None:
         super().__init__()
@@ -25,15 +29,17 @@ class AnswerOnFile(BaseTrigger):
         return ("operators.answer_on_file.AnswerOnFile", {"ti_id": self.ti_id})
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Ask Airflow once."""
+        """Ask Airflow once. Raises AirflowRuntimeError where it does not say."""
+        from airflow.sdk.exceptions import AirflowRuntimeError
         from airflow.sdk.execution_time.hitl import get_hitl_detail_content_detail
         from asgiref.sync import sync_to_async
 
         try:
             detail = await sync_to_async(get_hitl_detail_content_detail)(ti_id=UUID(self.ti_id))
-        except Exception:
-            self.log.exception("Airflow does not say whether there is an answer; it is asked for again")
-            yield TriggerEvent({})
+        except AirflowRuntimeError as error:
+            if (error.error.detail or {}).get("status_code") != 404:
+                raise
+            yield TriggerEvent({})  # nobody was asked yet
             return
         if not detail.response_received:
             yield TriggerEvent({})

@@ -69,18 +69,19 @@ class SignOff(CaseOperator, HITLOperator):
             row = sign_off(case, self.gate, number, self.who)
             if outcome is None and row is not None and row.decision is not None:
                 outcome = follow(case, row)
-            tried = row is not None and row.attempt == 1 and context["ti"].try_number > 1
-            if outcome is None and not tried:
+            # The task may begin anew within the same try: when Airflow cannot read the DAG file as it is resumed.
+            asked_before = row is not None
+            if outcome is None and not asked_before:
                 tell_why(case, ask_for(case, self.gate, number, self.who))
                 self._word(case, number)
         if outcome is not None:
             return self.go_on(context, outcome)
-        if tried:
+        if asked_before:
             return self.defer(trigger=AnswerOnFile(ti_id=str(context["ti"].id)), method_name="ask_again")
         return HITLOperator.execute(self, context)
 
     def ask_again(self, context: Context, event: dict[str, Any] | None = None) -> None:
-        """Take the answer that a former try died over, else ask; an answer that was refused is not taken again."""
+        """Take the answer that was given before, else ask; one that the register knows is not taken again."""
         from include.casework.signing import ask_for, tell_why, was_weighed
 
         with self.case(context) as case:

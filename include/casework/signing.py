@@ -125,8 +125,19 @@ def refuse(case: Case, row: SignOff, error: InvalidSignOff, *, at: datetime) -> 
 
 
 def was_weighed(case: Case, row: SignOff, at: datetime) -> bool:
-    """Say whether the answer given at ``at`` was refused before, so that a later try must not take it again."""
-    return any(event.facts.get("at") == _instant(at) for event in _refusals(case, row))
+    """Say whether the register knows the answer given at ``at``, so that a later try must not take it again.
+
+    It was refused, or it is the decision of an attempt, or its giver was told that another one stands.
+    """
+    if any(event.facts.get("at") == _instant(at) for event in _refusals(case, row)):
+        return True
+    if case.happened(_second_key(row, at)) is not None:
+        return True
+    decided = select(SignOff.id).where(
+        SignOff.engagement_id == case.id, SignOff.gate == row.gate, SignOff.round == row.round,
+        SignOff.who == row.who, SignOff.decided_at == at,
+    )  # fmt: skip
+    return case.session.scalar(decided) is not None
 
 
 def tell_second(case: Case, row: SignOff, said: Said) -> bool:
@@ -138,7 +149,7 @@ def tell_second(case: Case, row: SignOff, said: Said) -> bool:
     if row.decision is None or (row.decided_by == said.by and _says_the_same(case, row, said)):
         return False
     gate = process.SIGN_OFFS[row.gate]
-    key = f"second_answer/{row.gate}/{row.round}/{row.who}/{_instant(said.at)}"
+    key = _second_key(row, said.at)
     if case.happened(key) is not None:
         return False
     case.event("second_answer", key=key, gate=row.gate, round=row.round, who=row.who, answered=said.label, by=said.by,
@@ -263,6 +274,10 @@ def tell_why(case: Case, row: SignOff) -> None:
 
 def _refusal_key(row: SignOff) -> str:
     return f"answer_refused/{row.gate}/{row.round}/{row.who}/"
+
+
+def _second_key(row: SignOff, at: datetime) -> str:
+    return f"second_answer/{row.gate}/{row.round}/{row.who}/{_instant(at)}"
 
 
 def _refusals(case: Case, row: SignOff) -> list[Event]:

@@ -31,10 +31,14 @@ GONE = (
     "Required Actions for the one in its place."
 )
 
-
 NOT_NOW = (
     "Cơ sở dữ liệu hồ sơ không trả lời, câu trả lời chưa được ghi nhận. Xin thử lại sau ít phút. | The register "
     "does not answer and your answer was not taken. Try again in a few minutes."
+)
+
+NOT_YET = (
+    "Việc này đang được chuẩn bị, câu trả lời chưa được ghi nhận. Xin thử lại sau ít giây. | This sign-off is being "
+    "prepared and your answer was not taken. Try again in a few seconds."
 )
 
 
@@ -46,7 +50,9 @@ class OneAnswerAtATime:
     without the register an answer gets 503: nobody could keep it.
 
     An answer to a task that the DAG no longer has, or no longer maps, would be taken by Airflow and read by nobody: it
-    gets 410. Whether the task is there is asked of Airflow's own API in this process, with the caller's own login.
+    gets 410. While a task does not wait, because it is about to ask or to be tried again, Airflow would take an answer
+    and the asking would wipe it: it gets 503. How the task stands is asked of Airflow's own API in this process, with
+    the caller's own login.
     """
 
     def __init__(self, app: Any) -> None:
@@ -60,10 +66,11 @@ class OneAnswerAtATime:
             return
         try:
             async with _turn(scope["path"]):
-                if await _is_gone(scope["app"], answer, scope["headers"]):
-                    await _refuse(send, 410, GONE)
-                    return
-                await self._app(scope, receive, send)
+                refusal = await _refusal(scope["app"], answer, scope["headers"])
+                if refusal is None:
+                    await self._app(scope, receive, send)
+                else:
+                    await _refuse(send, *refusal)
         except (OperationalError, TimeoutError):
             await _refuse(send, 503, NOT_NOW)
 
@@ -86,17 +93,26 @@ async def _turn(path: str) -> AsyncIterator[None]:
         await asyncio.to_thread(connection.close)
 
 
-async def _is_gone(app: Any, answer: re.Match[str], headers: list[tuple[bytes, bytes]]) -> bool:
+async def _refusal(
+    app: Any, answer: re.Match[str], headers: list[tuple[bytes, bytes]]
+) -> tuple[int, str] | None:
     """Ask the whole app, as a caller from outside would: what stands inside of it needs to know the whole."""
     api, dag, run, task, index = (quote(part) for part in answer.groups())
     login = [each for each in headers if each[0].lower() in (b"authorization", b"cookie", b"host")]
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=login) as airflow:
         there = await airflow.get(f"{api}/dags/{dag}/tasks/{task}")
-        if there.status_code != 200:
-            return there.status_code == 404
-        instance = await airflow.get(f"{api}/dags/{dag}/dagRuns/{run}/taskInstances/{task}/{index}")
-        return instance.status_code == 200 and instance.json()["state"] == "removed"
+        if there.status_code == 404:
+            return 410, GONE
+        path = f"{api}/dags/{dag}/dagRuns/{run}/taskInstances/{task}/{index}"
+        instance = await airflow.get(path)
+        if there.status_code != 200 or instance.status_code != 200 or instance.json()["state"] == "awaiting_input":
+            return None
+        if instance.json()["state"] == "removed":
+            return 410, GONE
+        asked = await airflow.get(f"{path}/hitlDetails")
+        waits = asked.status_code == 200 and not asked.json()["response_received"]
+        return (503, NOT_YET) if waits else None
 
 
 async def _refuse(send: Any, status: int, why: str) -> None:

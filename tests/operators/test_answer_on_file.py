@@ -9,7 +9,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time import hitl
+from airflow.sdk.execution_time.comms import ErrorResponse
 
 from operators.answer_on_file import AnswerOnFile
 
@@ -44,8 +46,20 @@ def test_where_nobody_answered_the_event_is_empty(monkeypatch: pytest.MonkeyPatc
     assert event_of(monkeypatch, lambda ti_id: SimpleNamespace(response_received=False)) == {}
 
 
-def test_where_airflow_does_not_say_it_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def refusing(status: int | None) -> Callable[..., Any]:
     def fails(ti_id: Any) -> Any:
-        raise RuntimeError("no detail")
+        raise AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail={"status_code": status}))
 
-    assert event_of(monkeypatch, fails) == {}
+    return fails
+
+
+def test_where_nobody_was_asked_yet_the_event_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert event_of(monkeypatch, refusing(404)) == {}
+
+
+@pytest.mark.parametrize("status", [None, 500, 401])
+def test_where_airflow_does_not_say_the_answer_is_not_given_up(
+    status: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(AirflowRuntimeError):
+        event_of(monkeypatch, refusing(status))

@@ -96,7 +96,7 @@ def test_an_answer_that_nobody_could_keep_is_not_taken(
     assert answered(200, (200, "awaiting_input"))[0] == 200
 
 
-def answered(task: int, instance: tuple[int, str]) -> tuple[int, list[bytes]]:
+def answered(task: int, instance: tuple[int, str], answered_before: bool = False) -> tuple[int, list[bytes]]:
     """Answer where Airflow says this of the task and its instance: the status, and whose login asked for that."""
     asked_by: list[bytes] = []
     got: list[int] = []
@@ -105,7 +105,9 @@ def answered(task: int, instance: tuple[int, str]) -> tuple[int, list[bytes]]:
         assert scope["app"] is whole
         if scope["path"] in (TASK, INSTANCE):
             asked_by.append(dict(scope["headers"])[b"cookie"])
-        said = {TASK: (task, {}), INSTANCE: (instance[0], {"state": instance[1]}), ANSWER: (200, {})}
+        taken = 409 if scope["method"] == "PATCH" and answered_before else 200
+        said = {TASK: (task, {}), INSTANCE: (instance[0], {"state": instance[1]}),
+                ANSWER: (taken, {"response_received": answered_before})}  # fmt: skip
         await reply(send, *said[scope["path"]])
 
     async def send(message: Any) -> None:
@@ -132,6 +134,15 @@ def answered(task: int, instance: tuple[int, str]) -> tuple[int, list[bytes]]:
 def test_an_answer_that_nobody_would_read_is_refused(task: int, instance: tuple[int, str], status: int) -> None:
     """Whatever else is wrong with an answer, Airflow says itself."""
     assert answered(task, instance)[0] == status
+
+
+@pytest.mark.parametrize("state", ["scheduled", "queued", "running", "up_for_retry", "deferred", "failed", None])
+def test_an_answer_to_a_task_that_does_not_wait_is_not_taken_and_may_be_given_again(state: str) -> None:
+    assert answered(200, (200, state))[0] == 503
+
+
+def test_airflow_says_itself_that_somebody_was_first() -> None:
+    assert answered(200, (200, "scheduled"), answered_before=True)[0] == 409
 
 
 def test_airflow_is_asked_with_the_login_of_who_answers() -> None:

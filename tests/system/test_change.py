@@ -58,13 +58,6 @@ CODE = ("dags", "include", "operators", "plugins", "portal", "templates", "local
 AMENDED = "Theo mẫu sửa đổi."
 
 
-def until(done: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not done():
-        assert time.monotonic() < deadline, f"in vain: {what}"
-        time.sleep(0.5)
-
-
 @dataclass
 class Site:
     """A running installation whose DAG files lie in a folder of its own."""
@@ -73,12 +66,27 @@ class Site:
     airflow: AirflowApi
     ids: list[str] = field(default_factory=list)
 
+    def until(self, done: Callable[[], object], what: str) -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not done():
+            assert time.monotonic() < deadline, f"in vain: {what}; now {self.unfinished()}"
+            time.sleep(0.5)
+
+    def unfinished(self) -> list[tuple[str, str, str, int]]:
+        """Each task that is under way: its run, its id, its state, its try."""
+        tasks = self.airflow.task_instances("engagement")
+        return sorted((each["dag_run_id"], each["task_id"], str(each["state"]), each["try_number"]) for each in tasks
+                      if each["state"] not in ("success", "skipped", "removed", "deferred", "awaiting_input", None))
+
     def firm(self, number: int) -> Firm:
         return Firm(load_settings(), Outbox(), self.ids[number])
 
     def pending(self, number: int, task_id: str) -> list[PendingSignOff]:
         found = self.airflow.pending_sign_offs("engagement", self.ids[number])
         return [each for each in found if each.task_id == task_id and each.state == "awaiting_input"]
+
+    def scored(self, number: int) -> bool:
+        return len(self.pending(number, "round_1.appraisal.score")) == len(process.COUNCIL)
 
     def answer(self, number: int, task_id: str, gate: str, option: str, **entries: Any) -> None:
         for each in self.pending(number, task_id):
@@ -164,14 +172,14 @@ def open_all(site: Site) -> None:
             firm.sign("first_meeting", "no")
         site.airflow.trigger("engagement", firm.engagement, {"engagement_id": firm.engagement})
     for number in INTAKE:
-        until(lambda n=number: site.waits(n, "deferred", "intake.complete_intake_form"), "the client's wait")  # type: ignore[misc]
-        until(lambda n=number: site.pending(n, "intake.hold_first_meeting"), "the first meeting")  # type: ignore[misc]
+        site.until(lambda n=number: site.waits(n, "deferred", "intake.complete_intake_form"), "the client's wait")  # type: ignore[misc]
+        site.until(lambda n=number: site.pending(n, "intake.hold_first_meeting"), "the first meeting")  # type: ignore[misc]
     for number in REVIEW:
-        until(lambda n=number: site.pending(n, "information.review_information_1"), "the review")  # type: ignore[misc]
+        site.until(lambda n=number: site.pending(n, "information.review_information_1"), "the review")  # type: ignore[misc]
     for number in DECISION:
-        until(lambda n=number: site.pending(n, "contract.decide"), "the decision")  # type: ignore[misc]
+        site.until(lambda n=number: site.pending(n, "contract.decide"), "the decision")  # type: ignore[misc]
     for number in COUNCIL:
-        until(lambda n=number: len(site.pending(n, "round_1.appraisal.score")) == len(process.COUNCIL), "scorecards")  # type: ignore[misc]
+        site.until(lambda n=number: site.scored(n), "who is to score")  # type: ignore[misc]
     time.sleep(PARKING_SECONDS)
 
 
@@ -193,9 +201,9 @@ def answer_while_it_is_broken(site: Site) -> None:
     site.answer(8, "information.review_information_1", "information_review", "accept")
     site.answer(13, "contract.decide", "decision", "decline", reason="không đủ người")
     site.answer(18, "round_1.appraisal.score", "scorecard", "submit", **GOOD)
-    until(site.airflow.import_errors, "Airflow says that the file is broken")
+    site.until(site.airflow.import_errors, "Airflow says that the file is broken")
     source.write_text(sound, encoding="utf-8")
-    until(lambda: not site.airflow.import_errors(), "Airflow says that the file is whole")
+    site.until(lambda: not site.airflow.import_errors(), "Airflow says that the file is whole")
 
 
 def test_no_change_of_the_file_under_runs_loses_a_decision_or_repeats_a_mail(site: Site) -> None:
@@ -203,16 +211,16 @@ def test_no_change_of_the_file_under_runs_loses_a_decision_or_repeats_a_mail(sit
 
     answer_while_it_is_broken(site)
 
-    until(lambda: site.decided(0, "first_meeting") == ["yes"], "the meeting that was decided while it was broken")
-    until(lambda: site.decided(8, "information_review") == ["accept"], "the review")
-    until(lambda: site.decided(13, "decision") == ["decline"], "the decision")
-    until(lambda: site.decided(18, "scorecard") == ["submit"] * len(process.COUNCIL), "the scorecards")
-    until(lambda: site.waits(1, "success", "intake.complete_intake_form"), "the client's answer")
-    until(lambda: site.waits(18, "deferred", "handover.hand_over_1"), "the handover")
-    until(lambda: site.pending(8, "contract.decide"), "the decision after the review")
+    site.until(lambda: site.decided(0, "first_meeting") == ["yes"], "the meeting that was decided while it was broken")
+    site.until(lambda: site.decided(8, "information_review") == ["accept"], "the review")
+    site.until(lambda: site.decided(13, "decision") == ["decline"], "the decision")
+    site.until(lambda: site.decided(18, "scorecard") == ["submit"] * len(process.COUNCIL), "the scorecards")
+    site.until(lambda: site.waits(1, "success", "intake.complete_intake_form"), "the client's answer")
+    site.until(lambda: site.waits(18, "deferred", "handover.hand_over_1"), "the handover")
+    site.until(lambda: site.pending(8, "contract.decide"), "the decision after the review")
 
     site.firm(18).put("handover", {"reply": "accept"})
-    until(lambda: site.planned(18), "the first contact after the service is planned")
+    site.until(lambda: site.planned(18), "the first contact after the service is planned")
 
     papers, letters = site.documents(), site.made_from("information_letter")
     sent = {letter.path.name for letter in Mailbox(site.stack.mails).letters()}
@@ -221,9 +229,9 @@ def test_no_change_of_the_file_under_runs_loses_a_decision_or_repeats_a_mail(sit
     old = [site.pending(number, "information.review_information_1")[0] for number in REVIEW if number != 8]
     change(site.stack.dags, *FLOW_2, *RENAMED_OUTRIGHT, NEW_FLOW)
     for number in REVIEW[1:]:
-        until(lambda n=number: site.pending(n, "information.check_information_1"), "the review's new name")  # type: ignore[misc]
+        site.until(lambda n=number: site.pending(n, "information.check_information_1"), "the review's new name")  # type: ignore[misc]
     for number in INTAKE[2:]:
-        until(lambda n=number: site.waits(n, "deferred", "intake.fill_in_intake_form"), "the intake's new name")  # type: ignore[misc]
+        site.until(lambda n=number: site.waits(n, "deferred", "intake.fill_in_intake_form"), "the intake's new name")  # type: ignore[misc]
 
     for each in old:  # still offered by whoever has the page open
         with pytest.raises(ApiError) as refused:
@@ -242,26 +250,27 @@ def test_no_change_of_the_file_under_runs_loses_a_decision_or_repeats_a_mail(sit
     for number in COUNCIL[1:]:
         site.answer(number, "round_1.appraisal.score", "scorecard", "submit", **GOOD)
     for number in INTAKE[1:]:
-        until(lambda n=number: site.waits(n, "deferred", "information.request_information_1"), "the information")  # type: ignore[misc]
+        site.until(lambda n=number: site.waits(n, "deferred", "information.request_information_1"), "the information")  # type: ignore[misc]
         assert site.waits(number, "success", "intake.meet_again")
     for number in REVIEW[1:]:
-        until(lambda n=number: site.pending(n, "contract.decide"), "the decision")  # type: ignore[misc]
+        site.until(lambda n=number: site.pending(n, "contract.decide"), "the decision")  # type: ignore[misc]
     for number in DECISION[1:]:
-        until(lambda n=number: site.pending(n, "contract.draw_up_quote_1"), "the quote")  # type: ignore[misc]
+        site.until(lambda n=number: site.pending(n, "contract.draw_up_quote_1"), "the quote")  # type: ignore[misc]
         assert site.waits(number, "success", "contract.decide_together")
     for number in COUNCIL[1:]:
-        until(lambda n=number: site.waits(n, "deferred", "handover.hand_over_1"), "the handover")  # type: ignore[misc]
+        site.until(lambda n=number: site.waits(n, "deferred", "handover.hand_over_1"), "the handover")  # type: ignore[misc]
 
     site.ids.append(register_engagement(check_form({**FORM, "referrer": "20"})))
     site.airflow.trigger("engagement", site.ids[20], {"engagement_id": site.ids[20]})
-    until(lambda: site.pending(20, "intake.meet_again"), "the meeting that flow 2 added")
+    site.until(lambda: site.pending(20, "intake.meet_again"), "the meeting that flow 2 added")
     assert site.waits(20, "success", "intake.hold_first_meeting"), "flow 2 does without it"
 
     # The later run goes by the file of its day, and by the flow of its engagement.
     (later,) = [run_id for run_id in site.planned(18) if "__feedback" in run_id]
     site.airflow.delete_run("feedback", later)
     site.airflow.trigger("feedback", later, {"engagement_id": site.ids[18]})
-    until(lambda: ("feedback.await_evaluation", "deferred") in site.tasks_of("feedback", later), "the evaluation form")
+    evaluation = ("feedback.await_evaluation", "deferred")
+    site.until(lambda: evaluation in site.tasks_of("feedback", later), "the evaluation form")
     assert ("remember", "success") in site.tasks_of("feedback", later)
 
     now = site.made_from("information_letter")
