@@ -340,6 +340,7 @@ class Case:
 
     def _make(self, key: str, occasion: str, **more: Any) -> Document:
         from include.casework.facts import document_facts
+        from include.casework.template_editions import template_in_force
         from include.documents import archive
         from include.documents.readback import check_made
         from include.documents.render import render
@@ -350,7 +351,10 @@ class Case:
         version = previous.version + 1 if previous else 1
         number = self._next_number(row.number_kind) if row.number_kind else None
         facts = document_facts(self, language=language, number=number or "", version=version, **more)
-        rendered = render(key, language=language, facts=facts)
+        template = None if row.format == "xlsx" else template_in_force(
+            self.session, self.office.storage, key, language
+        )  # fmt: skip
+        rendered = render(key, language=language, facts=facts, template=template)
         data = self._with_values(key, rendered.data) if row.format == "xlsx" else rendered.data
         check_made(key, data, facts=facts, language=language, template=rendered.template)
         archive.keep(

@@ -29,6 +29,15 @@ def facts_path(engagement_id: str, key: str, version: int) -> str:
     return f"engagements/{engagement_id}/facts/{key}-v{version}.json"
 
 
+def keep_template(storage: Storage, key: str, language: Language, template: bytes) -> None:
+    """Keep a version of a Word template."""
+    from include.documents.word import MEDIA_TYPE
+
+    path = template_version_path(key, language, template_sha256(template))
+    if not storage.exists(path):
+        storage.put(path, template, media_type=MEDIA_TYPE)
+
+
 def keep(
     storage: Storage,
     *,
@@ -41,11 +50,7 @@ def keep(
 ) -> None:
     """Keep what version ``version`` of a document is made from. ``template`` is None for a workbook."""
     if template is not None:
-        from include.documents.word import MEDIA_TYPE
-
-        path = template_version_path(key, language, template_sha256(template))
-        if not storage.exists(path):
-            storage.put(path, template, media_type=MEDIA_TYPE)
+        keep_template(storage, key, language, template)
     storage.put(facts_path(engagement_id, key, version), pack(facts), media_type=FACTS_MEDIA_TYPE)
 
 

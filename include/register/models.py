@@ -330,6 +330,24 @@ class CalendarEdition(Base):
     at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class TemplateEdition(Base):
+    """A version of a Word template put into use; the newest holds (see ``include.casework.template_editions``).
+
+    ``sha256`` None: the file that comes with the program.
+    """
+
+    __tablename__ = "template_edition"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(index=True)
+    language: Mapped[str]
+    sha256: Mapped[str | None]
+    by: Mapped[str]
+    note: Mapped[str]
+    day: Mapped[date]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class IncomingMail(Base):
     """A message of the reply mailbox, once, and where it stands.
 

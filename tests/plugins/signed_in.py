@@ -43,6 +43,7 @@ def park(run_id: str, task_ids: dict[str, list[str]]) -> None:
     from airflow.models.hitl import HITLDetail
     from airflow.models.taskinstance import TaskInstance
     from airflow.utils.session import create_session
+    from airflow.utils.state import TaskInstanceState
     from sqlalchemy import select
 
     with create_session() as session:
@@ -51,6 +52,7 @@ def park(run_id: str, task_ids: dict[str, list[str]]) -> None:
                 select(TaskInstance).where(TaskInstance.run_id == run_id, TaskInstance.task_id == task_id)
             ).first()
             assert task is not None, task_id
+            task.state = TaskInstanceState.AWAITING_INPUT
             session.add(HITLDetail(
                 ti_id=task.id, options=["Có", "Không"], subject="?", params={}, multiple=False,
                 assignees=[{"id": each, "name": each} for each in people] or None,
@@ -110,6 +112,7 @@ def main() -> dict[str, dict[str, int]]:
         ask("open the form of a new engagement", "GET", "/engagements/new")
         ask("send a form of the pages", "POST", "/engagements/drafts/1/delete", data=form)
         ask("edit the firm's calendar", "POST", "/engagements/calendar/save", data=form)
+        ask("change a template", "POST", "/engagements/templates/papers/contract/vi", data=form)
         ask("answer the chair's sign-off", "PATCH", answers.format(tasks[1]), json=yes)
         ask("answer the finance member's sign-off", "PATCH", answers.format(tasks[2]), json=yes)
         ask("answer what nobody is named for", "PATCH", answers.format(tasks[3]), json=yes)

@@ -13,14 +13,19 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from sqlalchemy import text
 
 from include.casework.signing import ask_for
+from include.documents.archive import keep_template
+from include.documents.render import template_sha256
 from include.settings import ROOT, Settings
 from local.postgres import Postgres
 from tests.firm import Firm, Outbox
 from tests.plugins.conftest import Staff, at_work
 from tests.plugins.test_staff_browser import CHROMIUM, RULES, WIDTHS, picture, serving
+from tests.plugins.test_templates_page import edited
 from tests.seeded import seed
 
 TODAY = date(2026, 12, 1)
+TEMPLATE = edited()
+OFFERED = template_sha256(TEMPLATE)
 NAMES = {"viewer": ("viewer", "khach"), "operator": ("user", "thu-ha"), "council": ("user", "council_finance"),
          "admin": ("admin", "quan-tri")}  # fmt: skip
 PAGES = {
@@ -28,11 +33,13 @@ PAGES = {
     "everybodys-work": "/work?everybody=true", "new": "/new", "import": "/import", "waiting": "/waiting",
     "engagement": "/e/{}", "mail": "/e/{}/mails/1", "end": "/e/{}/do/end", "reports": "/reports",
     "templates": "/templates", "template": "/templates/papers/contract/vi", "calendar": "/calendar",
+    "template-version": f"/templates/papers/contract/vi/versions/{OFFERED}",
 }  # fmt: skip
 CLOSED = {
     "viewer": {"new", "import", "end"},
     "operator": set[str](),
-    "council": {"new", "import", "end", "waiting", "reports", "templates", "template", "calendar"},
+    "council": {"new", "import", "end", "waiting", "reports", "templates", "template", "template-version",
+                "calendar"},
     "admin": set[str](),
 }
 # What somebody may be offered: the page it is offered on, and what it is there.
@@ -43,12 +50,14 @@ OFFERS = {
     "acting on an engagement": ("engagement", 'a[href*="/do/"]'),
     "the mail switch": ("waiting", 'form[action$="/mail-switch"]'),
     "editing the calendar": ("calendar", 'form[action$="/calendar/preview"]'),
+    "sending a template": ("template", 'form[action$="/papers/contract/vi"]'),
+    "putting a template into use": ("template-version", f'form[action$="/versions/{OFFERED}"]'),
 }
 MAY = {
     "viewer": {"the report"},
     "operator": {"a new engagement", "the report", "acting on an engagement", "the mail switch"},
     "council": set[str](),
-    "admin": {"a new engagement", "the report", "acting on an engagement", "the mail switch", "editing the calendar"},
+    "admin": set(OFFERS) - {"everybody's work"},
 }
 SOME_ROWS = {"exclude": [["tbody tr:nth-child(n+9)"]]}  # the rows of a table are alike, and axe takes its time for each
 PERSONAL = re.compile(r'name="(form_token|nonce)" value="[^"]*"|<p class="who">.*?</p>')
@@ -71,6 +80,7 @@ def staff(
         firm.open().inform().decide().contract().ask("delivery")
         with firm.case() as case:
             ask_for(case, "scorecard", 1, "finance")
+        keep_template(firm.office().storage, "contract", "vi", TEMPLATE)
         with firm.office().sessions() as session:
             seed(session, finished=400, still_open=2000, today=TODAY)
             session.execute(text("analyze"))

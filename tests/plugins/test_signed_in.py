@@ -32,6 +32,7 @@ MAY = [
     ("open the form of a new engagement", {ADMIN, OPERATOR}),
     ("send a form of the pages", {ADMIN, OPERATOR}),
     ("edit the firm's calendar", {ADMIN}),
+    ("change a template", {ADMIN}),
     ("answer the chair's sign-off", {CHAIR}),
     ("answer the finance member's sign-off", {FINANCE}),
     ("answer what nobody is named for", {ADMIN}),  # the first who is asked for it here
