@@ -1,4 +1,4 @@
-"""The report and the calendar in a real browser: no barrier, no sideways scrolling; pictures on demand."""
+"""The report, the calendar, the templates in a real browser: no barrier, no sideways scrolling; pictures on demand."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tests.firm import FORM
 from tests.plugins.conftest import Staff
 from tests.plugins.test_staff_browser import CHROMIUM, RULES, WIDTHS
 from tests.plugins.test_staff_browser import served as served
+from tests.plugins.test_templates_page import PAGE, edited
 from tests.seeded import seed
 
 
@@ -67,4 +68,34 @@ def test_a_day_off_is_entered_looked_at_and_saved_by_keyboard_and_no_page_has_a_
             page.keyboard.press("Enter")
             page.get_by_role("status").wait_for()
             look(page, "calendar-edition", device, width)
+        browser.close()
+
+
+@pytest.mark.browser
+def test_a_template_is_sent_mended_looked_at_and_put_into_use_and_no_page_has_a_barrier(
+    staff: Staff, served: str, tmp_path: Path
+) -> None:
+    staff.login.role = "admin"
+    wrong, good = tmp_path / "sai.docx", tmp_path / "hop-dong.docx"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        for device, (width, height) in WIDTHS.items():
+            wrong.write_bytes(edited(f"Giá cho {device}: {{{{ client.nmae }}}}"))
+            good.write_bytes(edited(f"Điều khoản thêm ({device})."))
+            page = browser.new_context(viewport={"width": width, "height": height}, locale="vi-VN",
+                                       bypass_csp=True).new_page()  # fmt: skip
+            page.goto(f"{served}{PAGE}")
+            page.get_by_label("Tệp Word (.docx)").set_input_files(wrong)
+            page.get_by_role("button", name="Kiểm tra và xem trước").click()
+            page.get_by_role("alert").get_by_text("không có trường client.nmae").wait_for()
+            look(page, "template-refused", device, width)
+            page.get_by_label("Tệp Word (.docx)").set_input_files(good)
+            page.get_by_role("button", name="Kiểm tra và xem trước").click()
+            page.get_by_role("heading", name="Đưa vào dùng").wait_for()
+            look(page, "template-version", device, width)
+            page.get_by_label("Lý do").fill("Luật sư đề nghị")
+            page.get_by_role("button", name="Đưa vào dùng").click()
+            page.get_by_role("status").wait_for()
+            assert page.get_by_text("Luật sư đề nghị").first.is_visible()
+            look(page, "template-used", device, width)
         browser.close()
