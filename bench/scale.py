@@ -90,7 +90,7 @@ class Site:
         return Probe(firm.engagement, kind)
 
     def parked(self, probe: Probe) -> bool:
-        task = {"information": "information.request_information_1", "quote": "contract.agree_quote_1"}[probe.kind]
+        task = {"information": "information.collect_information_1", "quote": "contract.negotiate_quote_1"}[probe.kind]
         states = {row["task_id"]: row["state"]
                   for row in self.airflow.task_instances("engagement", probe.engagement_id, ["deferred"])}  # fmt: skip
         return task in states

@@ -7,13 +7,14 @@ Mỗi hồ sơ là một lượt chạy; **Run ID là mã hồ sơ** (ví dụ `
 |---|---|
 | 1 Tiếp nhận | quyết định buổi gặp đầu; khách bổ sung mục còn trống |
 | 2 Thông tin | khách trả lời thư và bảng câu hỏi; nhân viên thẩm tra: chấp nhận, yêu cầu bổ sung, từ chối |
-| 3 Hợp đồng | họp quyết định; báo giá và thương lượng; ký hợp đồng |
+| 3 Hợp đồng | họp quyết định; báo giá và thương lượng; khách ký, nhân viên kiểm tra hợp đồng đã ký |
 | 4 Thực hiện | phòng dịch vụ nộp sản phẩm vào `inbox/<mã>/delivery` |
 | 5 Thẩm định | từng thành viên hội đồng nộp phiếu; không đạt thì quay lại thực hiện, trừ vào thời gian dự trù |
 | 6 Bàn giao | khách nghiệm thu hoặc yêu cầu chỉnh sửa |
 | 7–8 Theo dõi, chăm sóc | lượt chạy riêng: `monitoring`, `feedback` |
 
 Màu cam (*awaiting input*): chờ nhân viên, xem **Required Actions**. Màu tím (*deferred*): chờ khách hoặc phòng dịch vụ.
+Việc vừa có phần của khách vừa có phần của nhân viên là một ô, đổi màu khi đổi người phải làm.
 Khởi động lại (clear) một việc không gửi thư lần hai và không đổi quyết định đã ghi.
 """
 
@@ -27,6 +28,7 @@ from airflow.sdk import DAG, Param, TaskGroup
 from include.engagement import process
 from operators.case import Step
 from operators.client_request import ClientRequest
+from operators.conversation import OfferedRequest, ReviewedRequest
 from operators.opening import OpenEngagement
 from operators.schedule_run import ScheduleRun
 from operators.settings import TASK_DEFAULTS
@@ -56,14 +58,18 @@ def appraisal_round(number: int) -> Round:
                 task_display_name="Chờ sản phẩm của phòng dịch vụ", trigger_rule=ANY_BRANCH,
             )  # fmt: skip
         with stage("appraisal"):
-            score = SignOff.partial(
-                task_id="score", gate="scorecard", number=number, task_display_name="Phiếu thẩm định",
-            ).expand(who=[member.key for member in process.COUNCIL])  # fmt: skip
+            scores = [
+                SignOff(
+                    task_id=f"score_{member.key}", gate="scorecard", number=number, who=member.key,
+                    task_display_name=f"Phiếu thẩm định: {member.title.vi}",
+                )
+                for member in process.COUNCIL
+            ]  # fmt: skip
             conclude = SignOff(
                 task_id="conclude", gate="reserve_exhausted", number=number,
                 task_display_name="Kết luận của hội đồng",
             )  # fmt: skip
-        deliver >> score >> conclude
+        deliver >> scores >> conclude
     return Round(deliver, conclude)
 
 
@@ -92,16 +98,10 @@ with DAG(
 
     with stage("information"):
         requests = [
-            ClientRequest(
-                task_id=f"request_information_{number}", kind="information", number=number,
-                task_display_name="Yêu cầu thông tin" if number == 1 else f"Yêu cầu bổ sung lần {number - 1}",
-            )
-            for number in range(1, process.INFORMATION_ROUNDS + 1)
-        ]  # fmt: skip
-        reviews = [
-            SignOff(
-                task_id=f"review_information_{number}", gate="information_review", number=number,
-                task_display_name="Thẩm tra thông tin" if number == 1 else f"Thẩm tra thông tin lần {number}",
+            ReviewedRequest(
+                task_id=f"collect_information_{number}", kind="information", gate="information_review", number=number,
+                task_display_name="Thông tin: yêu cầu, thẩm tra" if number == 1 else
+                                  f"Bổ sung lần {number - 1}: yêu cầu, thẩm tra",
             )
             for number in range(1, process.INFORMATION_ROUNDS + 1)
         ]  # fmt: skip
@@ -111,30 +111,18 @@ with DAG(
             task_id="decide", gate="decision", task_display_name="Họp quyết định", trigger_rule=ANY_BRANCH,
         )  # fmt: skip
         quotes = [
-            SignOff(
-                task_id=f"draw_up_quote_{number}", gate="quote", number=number,
-                task_display_name="Lập báo giá" if number == 1 else f"Báo giá sau thương lượng lần {number - 1}",
-            )
-            for number in range(1, process.QUOTE_ROUNDS + 1)
-        ]  # fmt: skip
-        negotiations = [
-            ClientRequest(
-                task_id=f"agree_quote_{number}", kind="quote", number=number,
-                task_display_name="Khách trả lời báo giá" if number == 1 else f"Khách trả lời báo giá lần {number}",
+            OfferedRequest(
+                task_id=f"negotiate_quote_{number}", gate="quote", kind="quote", number=number,
+                task_display_name="Báo giá: lập, khách trả lời" if number == 1 else
+                                  f"Báo giá sau thương lượng lần {number - 1}",
             )
             for number in range(1, process.QUOTE_ROUNDS + 1)
         ]  # fmt: skip
         signatures = [
-            ClientRequest(
-                task_id=f"sign_contract_{number}", kind="contract", number=number, trigger_rule=ANY_BRANCH,
-                task_display_name="Chờ hợp đồng đã ký" if number == 1 else "Chờ hợp đồng ký lại",
-            )
-            for number in range(1, process.SIGNATURE_ROUNDS + 1)
-        ]  # fmt: skip
-        signature_checks = [
-            SignOff(
-                task_id=f"check_signed_contract_{number}", gate="contract_check", number=number,
-                task_display_name="Kiểm tra hợp đồng đã ký" if number == 1 else "Kiểm tra hợp đồng ký lại",
+            ReviewedRequest(
+                task_id=f"conclude_contract_{number}", kind="contract", gate="contract_check", number=number,
+                trigger_rule=ANY_BRANCH,
+                task_display_name="Hợp đồng: khách ký, kiểm tra" if number == 1 else "Hợp đồng ký lại, kiểm tra",
             )
             for number in range(1, process.SIGNATURE_ROUNDS + 1)
         ]  # fmt: skip
@@ -143,19 +131,12 @@ with DAG(
 
     with stage("handover"):
         handovers = [
-            ClientRequest(
-                task_id=f"hand_over_{number}", kind="handover", number=number,
-                trigger_rule=ANY_BRANCH,
-                task_display_name="Bàn giao" if number == 1 else f"Bàn giao lại lần {number - 1}",
+            ReviewedRequest(
+                task_id=f"accept_{number}", kind="handover", gate="handover_changes", reviewed="changes",
+                number=number, trigger_rule=ANY_BRANCH,
+                task_display_name="Bàn giao, nghiệm thu" if number == 1 else f"Bàn giao lại lần {number - 1}",
             )
             for number in range(1, process.HANDOVER_ROUNDS + 1)
-        ]  # fmt: skip
-        changes = [
-            SignOff(
-                task_id=f"make_changes_{number}", gate="handover_changes", number=number,
-                task_display_name=f"Chỉnh sửa theo yêu cầu lần {number}",
-            )
-            for number in range(1, process.HANDOVER_ROUNDS)
         ]  # fmt: skip
         settle = Step(
             task_id="conclude", action="handover:conclude", task_display_name="Nghiệm thu, thanh lý",
@@ -185,28 +166,25 @@ with DAG(
 
     [meet, complete_intake] >> requests[0]
 
-    for request, review in zip(requests, reviews, strict=True):
-        request >> review
-        review.when("accept", "chấp nhận", decide)
-        review.when("refuse", "từ chối", refuse)
-    for review, request_again in zip(reviews, requests[1:], strict=False):
-        review.when("ask_again", "yêu cầu bổ sung", request_again)
+    for request in requests:
+        request.when("accept", "chấp nhận", decide)
+        request.when("refuse", "từ chối", refuse)
+    for request, request_again in pairwise(requests):
+        request.when("ask_again", "yêu cầu bổ sung", request_again)
 
     decide.when("accept", "nhận thực hiện", quotes[0])
     decide.when("decline", "không nhận", decline)
 
-    for quote, negotiation in zip(quotes, negotiations, strict=True):
-        quote >> negotiation
-        negotiation.when("accept", "đồng ý", signatures[0])
-        negotiation.when("decline", "không đồng ý", part)
-    for negotiation, next_quote in zip(negotiations, quotes[1:], strict=False):
-        negotiation.when("negotiate", "thương lượng", next_quote)
+    for quote in quotes:
+        quote.when("accept", "đồng ý", signatures[0])
+        quote.when("decline", "không đồng ý", part)
+    for quote, next_quote in pairwise(quotes):
+        quote.when("negotiate", "thương lượng", next_quote)
 
-    for signature, check in zip(signatures, signature_checks, strict=True):
-        signature >> check
-        check.when("accept", "hợp lệ", rounds[0].deliver)
-    for check, sign_again in zip(signature_checks, signatures[1:], strict=False):
-        check.when("ask_again", "ký lại", sign_again)
+    for signature in signatures:
+        signature.when("accept", "hợp lệ", rounds[0].deliver)
+    for signature, sign_again in pairwise(signatures):
+        signature.when("ask_again", "ký lại", sign_again)
 
     for this_round in rounds:
         this_round.conclude.when("pass", "đạt", handovers[0])
@@ -216,8 +194,7 @@ with DAG(
 
     for handover in handovers:
         handover.when("accept", "nghiệm thu", settle)
-    for handover, change, next_handover in zip(handovers, changes, handovers[1:], strict=False):
-        handover.when("changes", "yêu cầu chỉnh sửa", change)
-        change >> next_handover
+    for handover, next_handover in pairwise(handovers):
+        handover.when("done", "đã chỉnh sửa", next_handover)
 
     settle >> [monitor, care]

@@ -175,8 +175,9 @@ class CaseOperator(BaseOperator, SkipMixin):
     def go_on(self, context: Context, outcome: str | None) -> None:
         """Follow the outcome's route; outcomes are logged, never stored in XCom.
 
-        Everything that can no longer come is skipped at once: left to itself, skipping takes a round of the
-        scheduler for each task of an unused round.
+        What follows is begun here: with many runs open it is a while until the scheduler comes to it. Everything that
+        can no longer come is skipped at once: left to itself, skipping takes a round of the scheduler for each task of
+        an unused round.
         """
         self.log.info("Outcome of %s: %s", self.task_id, outcome)
         if not self.routes:
@@ -184,11 +185,26 @@ class CaseOperator(BaseOperator, SkipMixin):
         if outcome not in self.routes:
             raise AirflowFailException(f"no route for the outcome {outcome!r} of {self.task_id}")
         followed = self.dag.get_task(self.routes[outcome])
+        self._begin(context, followed)
         kept = {followed.task_id, *(task.task_id for task in followed.get_flat_relatives(upstream=False))}
         self.skip(
             context["ti"],
             [task for task in self.get_flat_relatives(upstream=False) if task.task_id not in kept],
         )
+
+    def begin(self, case: Case) -> None:
+        """Do what need not wait for this task's own turn; its effects have keys, so that its turn finds them done."""
+
+    def _begin(self, context: Context, followed: CaseOperator) -> None:
+        """Have what follows begun; where that fails it is done, or fails, in its own turn."""
+        if (followed.since, followed.until) != (1, None):
+            return
+        try:
+            with open_office().case(engagement_of(context)) as case:
+                if not case.ended:
+                    followed.begin(case)
+        except Exception:
+            self.log.warning("%s could not be begun ahead of its turn", followed.task_id, exc_info=True)
 
 
 def engagement_of(context: Context) -> str:

@@ -11,6 +11,8 @@ from operators.inbox import InboxTrigger
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from include.casework.office import Case
+
 LONGEST_WAIT = timedelta(days=400)
 
 
@@ -34,8 +36,19 @@ class ClientRequest(CaseOperator):
             if asked is None or asked.status != "answered":
                 asked = REQUEST_DESKS[self.kind].ask(case, number)
         if asked is None:
-            return self.go_on(context, "complete")
+            return self.answered(context, "complete")
         return self.receive(context)
+
+    def begin(self, case: Case) -> None:
+        """Ask before this task's turn comes: the task that it follows is done, and the client need not wait for it."""
+        from include.casework.desks import REQUEST_DESKS
+
+        if self.number is not None and case.request(self.kind, self.number) is None:
+            REQUEST_DESKS[self.kind].ask(case, self.number)
+
+    def answered(self, context: Context, outcome: str) -> None:
+        """Follow the outcome of the answer."""
+        return self.go_on(context, outcome)
 
     def receive(self, context: Context, event: dict[str, Any] | None = None) -> None:
         """Take in what lies ready; go on when that answers the request, else wait for more."""
@@ -53,7 +66,7 @@ class ClientRequest(CaseOperator):
             outcome = desk.answered(case, request) if request.status == "answered" else None
             folder, settings = f"{case.id}/{request.key}", case.office.settings
         if outcome is not None:
-            return self.go_on(context, outcome)
+            return self.answered(context, outcome)
         return self.defer(
             trigger=InboxTrigger(
                 folder=folder,

@@ -75,7 +75,7 @@ class SignOff(CaseOperator, HITLOperator):
                 tell_why(case, ask_for(case, self.gate, number, self.who))
                 self._word(case, number)
         if outcome is not None:
-            return self.go_on(context, outcome)
+            return self.signed(context, outcome)
         if asked_before:
             return self.defer(trigger=AnswerOnFile(ti_id=str(context["ti"].id)), method_name="ask_again")
         return HITLOperator.execute(self, context)
@@ -124,7 +124,11 @@ class SignOff(CaseOperator, HITLOperator):
                 raise InvalidAnswer("the answer cannot be taken; a mail says why, and it is asked again") from None
             outcome = follow(case, row)
             tell_second(case, row, said)
-        self.go_on(context, outcome)
+        self.signed(context, outcome)
+
+    def signed(self, context: Context, outcome: str) -> None:
+        """Follow the outcome of the decision."""
+        return self.go_on(context, outcome)
 
     def _word(self, case: Case, number: int) -> None:
         """Say what it is about: the engagement's id, the company's name, no personal data; and who alone may answer."""

@@ -277,7 +277,7 @@ class Pending(Protocol):
     @property
     def options(self) -> list[str]: ...
     @property
-    def map_index(self) -> int: ...
+    def task_id(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -301,10 +301,8 @@ def gate_of(pending: Pending) -> str:
 
 
 def member_of(pending: Pending) -> str:
-    """Return the council member who is asked: by the mapped task's index, else by the title in the subject."""
-    if pending.map_index >= 0:
-        return process.COUNCIL[pending.map_index].key
-    return next((member.key for member in process.COUNCIL if member.title.vi in pending.subject), "")
+    """Return the key of the council member who is asked; empty: none is."""
+    return next((member.key for member in process.COUNCIL if pending.task_id.endswith(f".score_{member.key}")), "")
 
 
 def engagement_of(run_id: str) -> str:

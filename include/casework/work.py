@@ -14,27 +14,27 @@ from include.casework.mailbox import triage
 from include.engagement import process
 from include.register.models import Engagement, Request, SignOff, StagePeriod
 
-# The task that asks for each sign-off: its DAG, and its id with the round in it.
+# The task that asks for each sign-off: its DAG, and its id with the round and the council member in it.
 TASKS: dict[str, tuple[str, str]] = {
     "first_meeting": ("engagement", "intake.hold_first_meeting"),
-    "information_review": ("engagement", "information.review_information_{}"),
+    "information_review": ("engagement", "information.collect_information_{}"),
     "decision": ("engagement", "contract.decide"),
-    "quote": ("engagement", "contract.draw_up_quote_{}"),
-    "contract_check": ("engagement", "contract.check_signed_contract_{}"),
-    "scorecard": ("engagement", "round_{}.appraisal.score"),
+    "quote": ("engagement", "contract.negotiate_quote_{}"),
+    "contract_check": ("engagement", "contract.conclude_contract_{}"),
+    "scorecard": ("engagement", "round_{}.appraisal.score_{who}"),
     "reserve_exhausted": ("engagement", "round_{}.appraisal.conclude"),
-    "handover_changes": ("engagement", "handover.make_changes_{}"),
+    "handover_changes": ("engagement", "handover.accept_{}"),
     "monitoring_assessment": ("monitoring", "monitoring.assess"),
     "care_call": ("feedback", "feedback.call_client"),
 }
 # The task that waits for the answer to each request, likewise.
 WAITS: dict[str, tuple[str, str]] = {
     "intake": ("engagement", "intake.complete_intake_form"),
-    "information": ("engagement", "information.request_information_{}"),
-    "quote": ("engagement", "contract.agree_quote_{}"),
-    "contract": ("engagement", "contract.sign_contract_{}"),
+    "information": ("engagement", "information.collect_information_{}"),
+    "quote": ("engagement", "contract.negotiate_quote_{}"),
+    "contract": ("engagement", "contract.conclude_contract_{}"),
     "delivery": ("engagement", "round_{}.delivery.await_deliverables"),
-    "handover": ("engagement", "handover.hand_over_{}"),
+    "handover": ("engagement", "handover.accept_{}"),
     "monitoring": ("monitoring", "monitoring.await_progress"),
     "evaluation": ("feedback", "feedback.await_evaluation"),
 }
@@ -63,19 +63,19 @@ class Work:
 
 def form_page(engagement_id: str, gate: str, number: int, who: str = "") -> str:
     """Return the path of Airflow's page on which a sign-off is answered."""
-    members = [member.key for member in process.COUNCIL]
-    mapped = f"/mapped/{members.index(who)}" if who else ""
-    return f"{_task_page(engagement_id, number, *TASKS[gate])}{mapped}/required_actions"
+    dag, task = TASKS[gate]
+    return f"{_task_page(engagement_id, number, dag, task.format(number, who=who))}/required_actions"
 
 
 def wait_page(engagement_id: str, kind: str, number: int) -> str:
     """Return the path of Airflow's page of the task that waits for the answer to a request."""
-    return _task_page(engagement_id, number, *WAITS[kind])
+    dag, task = WAITS[kind]
+    return _task_page(engagement_id, number, dag, task.format(number))
 
 
 def _task_page(engagement_id: str, number: int, dag: str, task: str) -> str:
     run = engagement_id if dag == "engagement" else f"{engagement_id}__{dag}-{number}"
-    return f"/dags/{dag}/runs/{run}/tasks/{task.format(number)}"
+    return f"/dags/{dag}/runs/{run}/tasks/{task}"
 
 
 def work(session: Session, *, today: date, roles: Collection[str] | None = None) -> list[Work]:

@@ -163,9 +163,7 @@ def _asked_again(request: Request, engagement_id: str, form: Mapping[str, str]) 
     number = _number(form["round"])
     dag, task = TASKS[form["gate"]]
     run = engagement_id if dag == "engagement" else f"{engagement_id}__{dag}-{number}"
-    members = [member.key for member in process.COUNCIL]
-    index = members.index(form["who"]) if form["who"] else None
-    return OwnAirflow(request).ask_again(dag, run, task.format(number), index)
+    return OwnAirflow(request).ask_again(dag, run, task.format(number, who=form["who"]))
 
 
 def _answer(case: Case, form: Mapping[str, str], sent: FormData) -> AnswerForClient:

@@ -92,20 +92,18 @@ class OwnAirflow:
             listed = self._ask("GET", f"{path}/taskInstances", params={"state": list(WAITING), "limit": 100})
             whole &= listed.is_success
             for task in listed.json()["task_instances"] if listed.is_success else ():
-                mapped = f"/{task['map_index']}" if task["map_index"] >= 0 else ""
                 skipped = self._ask(
-                    "PATCH", f"{path}/taskInstances/{quote(task['task_id'])}{mapped}",
+                    "PATCH", f"{path}/taskInstances/{quote(task['task_id'])}",
                     params={"update_mask": "new_state"}, json={"new_state": "skipped"},
                 )  # fmt: skip
                 whole &= skipped.is_success or skipped.status_code in (404, 409)
         return whole
 
-    def ask_again(self, dag_id: str, run_id: str, task_id: str, map_index: int | None) -> bool:
+    def ask_again(self, dag_id: str, run_id: str, task_id: str) -> bool:
         """Clear a task and what follows it, so that it asks once more; False: Airflow refused."""
-        task: Any = task_id if map_index is None else [task_id, map_index]
         cleared = self._ask(
             "POST", f"/dags/{quote(dag_id)}/clearTaskInstances",
-            json={"dag_run_id": run_id, "task_ids": [task], "dry_run": False, "only_failed": False,
+            json={"dag_run_id": run_id, "task_ids": [task_id], "dry_run": False, "only_failed": False,
                   "reset_dag_runs": True, "include_downstream": True},
         )  # fmt: skip
         return cleared.is_success

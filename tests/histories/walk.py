@@ -35,8 +35,6 @@ from rehearsal.record import Record
 DAG_FILES = ("engagement", "monitoring", "feedback", "reminders")
 DONE = ("success", "skipped", "failed", "upstream_failed")
 
-Key = tuple[str, int]  # task id and map index
-
 
 @dataclass
 class Relay(Transport):
@@ -105,8 +103,8 @@ class Run:
     run_id: str
     conf: dict[str, Any]
     held: bool = False
-    states: dict[Key, str] = field(default_factory=dict)
-    waiting: dict[Key, Waiting] = field(default_factory=dict)
+    states: dict[str, str] = field(default_factory=dict)
+    waiting: dict[str, Waiting] = field(default_factory=dict)
 
     @property
     def state(self) -> str:
@@ -119,22 +117,8 @@ class Run:
 
     def of(self, task: Any) -> str | None:
         """The state of a task as those after it see it; None: not at its end."""
-        states = [self.states.get(key) for key in keys(task)]
-        if self.states.get((task.task_id, -1)) in DONE:
-            return self.states[task.task_id, -1]
-        if any(state not in DONE for state in states):
-            return None
-        worst = ("failed", "upstream_failed", "success")
-        return next((state for state in worst if state in states), "skipped")
-
-
-def keys(task: Any) -> list[Key]:
-    """Return the instances of a task: one, or as many as it is mapped to."""
-    return [(task.task_id, index) for index in range(len(_mapped_over(task)))] or [(task.task_id, -1)]
-
-
-def _mapped_over(task: Any) -> list[str]:
-    return list(task.expand_input.value["who"]) if getattr(task, "is_mapped", False) else []
+        state = self.states.get(task.task_id)
+        return state if state in DONE else None
 
 
 class Walk:
@@ -161,9 +145,9 @@ class Walk:
         self.dags = dags
         for run in self.all.values():
             run.dag = dags[run.dag.dag_id]
-            there = {key for task in run.dag.tasks for key in (*keys(task), (task.task_id, -1))}
-            run.states = {key: state for key, state in run.states.items() if key in there}
-            run.waiting = {key: waiting for key, waiting in run.waiting.items() if key in there}
+            there = set(run.dag.task_ids)
+            run.states = {task_id: state for task_id, state in run.states.items() if task_id in there}
+            run.waiting = {task_id: waiting for task_id, waiting in run.waiting.items() if task_id in there}
 
     def forget(self) -> None:
         """Have every task of every run begin from scratch, as if all of them had been renamed."""
@@ -219,31 +203,31 @@ class Walk:
         """Return task instances in any of ``states``."""
         self.settle()
         return [
-            {"dag_id": dag, "dag_run_id": name, "task_id": task_id, "map_index": index, "state": state}
+            {"dag_id": dag, "dag_run_id": name, "task_id": task_id, "map_index": -1, "state": state}
             for (dag, name), run in self.all.items()
-            for (task_id, index), state in run.states.items()
+            for task_id, state in run.states.items()
             if state in states and dag_id in (None, dag) and run_id in (None, name)
         ]
 
     def pending_sign_offs(self) -> list[PendingSignOff]:
         """Return the decisions that are waited for."""
         return [
-            PendingSignOff(dag, name, task_id, index, each.operator.subject, each.operator.body, each.operator.options,
+            PendingSignOff(dag, name, task_id, -1, each.operator.subject, each.operator.body, each.operator.options,
                            {}, datetime(2026, 1, 1, tzinfo=timezone.utc), state="awaiting_input")
             for (dag, name), run in self.all.items()
-            for (task_id, index), each in run.waiting.items() if not each.folder
+            for task_id, each in run.waiting.items() if not each.folder
         ]  # fmt: skip
 
     def answer(self, pending: PendingSignOff, option: str, params: Mapping[str, Any] | None = None) -> None:
         """Give an answer to a sign-off."""
-        run, key = self.all[pending.dag_id, pending.run_id], (pending.task_id, pending.map_index)
-        waiting, given = run.waiting[key], dict(params or {})
+        run = self.all[pending.dag_id, pending.run_id]
+        waiting, given = run.waiting[pending.task_id], dict(params or {})
         options = process.SIGN_OFFS[waiting.operator.gate].options
         decision = next(key for key, label in options.items() if label == option)
         self.heard[-1]["said"].append({**_asked(run, waiting), "decision": decision, "entries": given})
         event = {"chosen_options": [option], "params_input": given, "responded_at": datetime.now(timezone.utc),
                  "responded_by_user": {"id": "1", "name": waiting.operator.gate}}  # fmt: skip
-        self._go(run, key, waiting.operator, waiting.method, event)
+        self._go(run, waiting.operator, waiting.method, event)
         self.settle()
 
     # --- what people say, as it was recorded ------------------------------------------------------------
@@ -261,7 +245,7 @@ class Walk:
         asked = {name: said[name] for name in ("run", "gate", "round", "who")}
         for pending in self.pending_sign_offs():
             run = self.all[pending.dag_id, pending.run_id]
-            if _asked(run, run.waiting[pending.task_id, pending.map_index]) == asked:
+            if _asked(run, run.waiting[pending.task_id]) == asked:
                 option = process.SIGN_OFFS[said["gate"]].options.get(said["decision"])
                 if option is not None:
                     return self.answer(pending, option, said["entries"])
@@ -285,22 +269,19 @@ class Walk:
 
     def _step(self, run: Run) -> bool:
         for task in run.dag.tasks:
-            for number, key in enumerate(keys(task)):
-                waiting = run.waiting.get(key)
-                if waiting is not None and waiting.folder and self._arrived(waiting):
-                    self._go(run, key, waiting.operator, waiting.method, {"folder": waiting.folder})
-                    return True
-                if key in run.states or (task.task_id, -1) in run.states:
-                    continue
-                ready = self._ready(run, task)
-                if ready == "run":
-                    over = _mapped_over(task)
-                    operator = task.unmap({"who": over[number]}) if over else copy.copy(task)
-                    self._go(run, key, operator, "execute")
-                    return True
-                if ready:
-                    run.states[task.task_id, -1] = ready
-                    return True
+            waiting = run.waiting.get(task.task_id)
+            if waiting is not None and waiting.folder and self._arrived(waiting):
+                self._go(run, waiting.operator, waiting.method, {"folder": waiting.folder})
+                return True
+            if task.task_id in run.states:
+                continue
+            ready = self._ready(run, task)
+            if ready == "run":
+                self._go(run, copy.copy(task), "execute")
+                return True
+            if ready:
+                run.states[task.task_id] = ready
+                return True
         return False
 
     def _ready(self, run: Run, task: Any) -> str:
@@ -328,7 +309,7 @@ class Walk:
         self.heard[-1]["said"].append({"request": folder.name, "reply": reply, "files": files})
         return True
 
-    def _go(self, run: Run, key: Key, operator: Any, method: str, event: dict[str, Any] | None = None) -> None:
+    def _go(self, run: Run, operator: Any, method: str, event: dict[str, Any] | None = None) -> None:
         """Run a stretch of a task, as Airflow's task runner does, and see how it ends."""
         from airflow.sdk.bases.operator import ExecutorSafeguard
         from airflow.sdk.exceptions import (
@@ -339,9 +320,11 @@ class Walk:
             TaskDeferred,
         )
 
+        from operators.answer_on_file import AnswerOnFile
         from operators.sign_off import InvalidAnswer
 
-        ti = SimpleNamespace(id=f"{run.run_id}/{key}", map_index=key[1], try_number=1, xcom_push=lambda **_: None)
+        key = str(operator.task_id)
+        ti = SimpleNamespace(id=f"{run.run_id}/{key}", map_index=-1, xcom_push=lambda **_: None)
         context = {"dag_run": SimpleNamespace(run_id=run.run_id, conf=run.conf), "run_id": run.run_id, "ti": ti,
                    "task_instance": ti, "params": {**run.dag.params.dump(), **run.conf}}  # fmt: skip
         sentinel = {f"{type(operator).__name__}__sentinel": ExecutorSafeguard.sentinel_value}
@@ -350,6 +333,8 @@ class Walk:
         try:
             getattr(operator, method)(context, **more)
         except TaskDeferred as deferred:
+            if isinstance(deferred.trigger, AnswerOnFile):
+                return self._go(run, operator, deferred.method_name, {})
             folder = deferred.trigger.folder  # type: ignore[attr-defined]
             run.waiting[key] = Waiting(operator, deferred.method_name, folder)
             run.states[key] = "deferred"
@@ -370,22 +355,21 @@ class Walk:
             )
         except DownstreamTasksSkipped as ways:
             skipped = list(ways.tasks)
-            run.states |= {(task_id, -1): "skipped" for task_id in skipped if (task_id, -1) not in run.states}
+            run.states |= {task_id: "skipped" for task_id in skipped if task_id not in run.states}
         except Exception as error:
             self._note(run, key, failed=f"{type(error).__name__}: {error}")
             return self._end(run, key, "failed")
         outcomes = [outcome for outcome, followed in getattr(operator, "routes", {}).items() if followed not in skipped]
         return self._end(run, key, "success", " or ".join(outcomes))
 
-    def _end(self, run: Run, key: Key, state: str, outcome: str = "") -> None:
+    def _end(self, run: Run, key: str, state: str, outcome: str = "") -> None:
         run.waiting.pop(key, None)
         run.states[key] = state
         if run.dag.dag_id != "reminders":
             self._note(run, key, came_to=outcome or state)
 
-    def _note(self, run: Run | None = None, key: Key | None = None, **what: str) -> None:
-        where = {} if run is None or key is None else {
-            "run": run.run_id, "task": key[0] if key[1] < 0 else f"{key[0]}[{key[1]}]"}  # fmt: skip
+    def _note(self, run: Run | None = None, key: str = "", **what: str) -> None:
+        where = {} if run is None else {"run": run.run_id, "task": key}
         self.trace.append({"day": self.day.isoformat() if self.day else "", **where, **what})
 
 

@@ -30,8 +30,8 @@ class Airflow:
             return httpx.Response(404, json={"detail": "not found"})
         if request.method == "GET" and path.endswith("/taskInstances"):
             assert "awaiting_input" in request.url.params.get_list("state")
-            rows = [{"task_id": "information.request_information_1", "map_index": -1},
-                    {"task_id": "round_1.appraisal.score", "map_index": 2}]  # fmt: skip
+            rows = [{"task_id": "information.collect_information_1", "map_index": -1},
+                    {"task_id": "start_run", "map_index": 2}]  # fmt: skip
             return httpx.Response(200, json={"task_instances": rows, "total_entries": 2})
         if request.method == "GET":
             return httpx.Response(200, json={"state": self.runs[run]})
@@ -47,8 +47,8 @@ def test_waiting_tasks_are_skipped_and_runs_to_come_deleted() -> None:
         assert end_runs(api, runs) == 3
     tasks = f"/dags/engagement/dagRuns/{ID}/taskInstances"
     assert airflow.calls == [
-        ("PATCH", f"{tasks}/information.request_information_1", {"new_state": "skipped"}),
-        ("PATCH", f"{tasks}/round_1.appraisal.score/2", {"new_state": "skipped"}),
+        ("PATCH", f"{tasks}/information.collect_information_1", {"new_state": "skipped"}),
+        ("PATCH", f"{tasks}/start_run/2", {"new_state": "skipped"}),
         ("DELETE", f"/dags/monitoring/dagRuns/{ID}__monitoring-1", None),
     ]
 

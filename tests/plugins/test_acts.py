@@ -47,8 +47,8 @@ class Airflow:
 
             assert request.headers["cookie"] == "_token=mine"
             if request.method == "GET" and path.endswith("/taskInstances"):
-                tasks = [{"task_id": "information.request_information_1", "map_index": -1},
-                         {"task_id": "round_1.appraisal.score", "map_index": 2}]  # fmt: skip
+                tasks = [{"task_id": "information.collect_information_1", "map_index": -1},
+                         {"task_id": "round_1.appraisal.score_chair", "map_index": -1}]  # fmt: skip
                 return {"task_instances": tasks, "total_entries": 2}
             if request.method == "GET":
                 return {"state": "running"}
@@ -145,8 +145,8 @@ def test_an_end_skips_what_waits_in_airflow_with_the_login_of_whoever_ended_it(a
     confirmed(asked, "end", page)
     run = f"dags/engagement/dagRuns/{asked.firm.engagement}/taskInstances"
     assert airflow.calls == [
-        ("PATCH", f"{run}/information.request_information_1", {"new_state": "skipped"}),
-        ("PATCH", f"{run}/round_1.appraisal.score/2", {"new_state": "skipped"}),
+        ("PATCH", f"{run}/information.collect_information_1", {"new_state": "skipped"}),
+        ("PATCH", f"{run}/round_1.appraisal.score_chair", {"new_state": "skipped"}),
     ]
 
 

@@ -112,7 +112,7 @@ def test_whoever_looks_does_not_wait_for_a_task_that_works_on_the_engagement(sta
 def test_what_is_waited_for_has_its_page_in_airflow(staff: Staff) -> None:
     staff.firm.open().ask("information")
     run = f"/dags/engagement/runs/{staff.firm.engagement}"
-    assert f'href="{run}/tasks/information.request_information_1" target="_top"' in staff.see(
+    assert f'href="{run}/tasks/information.collect_information_1" target="_top"' in staff.see(
         f"/e/{staff.firm.engagement}"
     )
 

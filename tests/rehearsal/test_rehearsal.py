@@ -66,7 +66,7 @@ class Town:
                 self.tasks[id_]["state"] = "failed" if self.fails else "running"
         for task in self.tasks.values():
             if task["state"] == "running" and self.now >= self._busy_until:
-                task.update(state="awaiting_input", task_id="information.review_information_1")
+                task.update(state="awaiting_input", task_id="contract.decide")
                 self.parked = self.now
 
     def _finish(self, id_: str) -> None:
@@ -131,7 +131,7 @@ class Town:
             self.runs_[run_id]["state"] = "running"
             self.status[run_id] = "open"
             self.tasks[run_id] = {"dag_id": dag_id, "dag_run_id": run_id, "map_index": -1, "state": "deferred",
-                                  "task_id": "information.request_information_1"}  # fmt: skip
+                                  "task_id": "information.collect_information_1"}  # fmt: skip
             self.requests[run_id] = OpenRequest(run_id, "information", "information", 1, self.day,
                                                 working_calendar().add(self.day, 6), 1)  # fmt: skip
             self.mail.append(Letter(Path("1.eml"), f"<{run_id}>", (), "", None, (), run_id, "information"))
@@ -162,7 +162,7 @@ class Town:
                 options=list(REVIEW.options.values()), params={}, state=task["state"],
                 asked_at=datetime(2026, 12, 1, tzinfo=timezone.utc),
             )
-            for id_, task in self.tasks.items() if task["task_id"].endswith("review_information_1")
+            for id_, task in self.tasks.items() if task["task_id"].endswith("decide")
         ]  # fmt: skip
 
     def answer(self, pending: PendingSignOff, option: str, params: Mapping[str, Any] | None = None) -> None:
@@ -265,14 +265,14 @@ def test_stages_that_are_open_at_once_are_announced_once_each(town: Town) -> Non
 def test_a_failed_task_ends_the_rehearsal_with_its_name_and_log(town: Town) -> None:
     town.fails = True
 
-    with pytest.raises(RehearsalFailed, match=r"(?s)KHV-2026-0001.*information.request_information_1.*the last line"):
+    with pytest.raises(RehearsalFailed, match=r"(?s)KHV-2026-0001.*information.collect_information_1.*the last line"):
         played(town, scenario(), log_of=lambda task: "the last line")
 
 
 def test_a_rehearsal_in_which_nothing_moves_ends_and_says_what_it_waited_for(town: Town) -> None:
     town.deaf = True
 
-    with pytest.raises(RehearsalFailed, match=r"information.request_information_1 is deferred.*nothing has moved"):
+    with pytest.raises(RehearsalFailed, match=r"information.collect_information_1 is deferred.*nothing has moved"):
         played(town, scenario())
 
 

@@ -42,7 +42,7 @@ TUESDAY = date(2026, 12, 1)
 INTAKE, REVIEW, DECISION, COUNCIL = range(0, 8), range(8, 13), range(13, 18), range(18, 20)
 RENAMED_OUTRIGHT = (
     ('task_id="complete_intake_form"', 'task_id="fill_in_intake_form"'),
-    ('task_id=f"review_information_{number}"', 'task_id=f"check_information_{number}"'),
+    ('task_id=f"collect_information_{number}"', 'task_id=f"gather_information_{number}"'),
 )
 # In an installation this is the line of include/engagement/process.py.
 NEW_FLOW = ("ANY_BRANCH = ", "process.FLOW = 2\nANY_BRANCH = ")
@@ -83,7 +83,7 @@ class Site:
 
     def pending(self, number: int, task_id: str) -> list[PendingSignOff]:
         found = self.airflow.pending_sign_offs("engagement", self.ids[number])
-        return [each for each in found if each.task_id == task_id and each.state == "awaiting_input"]
+        return [each for each in found if each.task_id.startswith(task_id) and each.state == "awaiting_input"]
 
     def scored(self, number: int) -> bool:
         return len(self.pending(number, "round_1.appraisal.score")) == len(process.COUNCIL)
@@ -175,7 +175,7 @@ def open_all(site: Site) -> None:
         site.until(lambda n=number: site.waits(n, "deferred", "intake.complete_intake_form"), "the client's wait")  # type: ignore[misc]
         site.until(lambda n=number: site.pending(n, "intake.hold_first_meeting"), "the first meeting")  # type: ignore[misc]
     for number in REVIEW:
-        site.until(lambda n=number: site.pending(n, "information.review_information_1"), "the review")  # type: ignore[misc]
+        site.until(lambda n=number: site.pending(n, "information.collect_information_1"), "the review")  # type: ignore[misc]
     for number in DECISION:
         site.until(lambda n=number: site.pending(n, "contract.decide"), "the decision")  # type: ignore[misc]
     for number in COUNCIL:
@@ -198,7 +198,7 @@ def answer_while_it_is_broken(site: Site) -> None:
     change(site.stack.dags, UNREADABLE)
     site.answer(0, "intake.hold_first_meeting", "first_meeting", "yes")
     site.firm(1).put("intake", {"answers": {"employees": 12}})
-    site.answer(8, "information.review_information_1", "information_review", "accept")
+    site.answer(8, "information.collect_information_1", "information_review", "accept")
     site.answer(13, "contract.decide", "decision", "decline", reason="không đủ người")
     site.answer(18, "round_1.appraisal.score", "scorecard", "submit", **GOOD)
     site.until(site.airflow.import_errors, "Airflow says that the file is broken")
@@ -216,7 +216,7 @@ def test_no_change_of_the_file_under_runs_loses_a_decision_or_repeats_a_mail(sit
     site.until(lambda: site.decided(13, "decision") == ["decline"], "the decision")
     site.until(lambda: site.decided(18, "scorecard") == ["submit"] * len(process.COUNCIL), "the scorecards")
     site.until(lambda: site.waits(1, "success", "intake.complete_intake_form"), "the client's answer")
-    site.until(lambda: site.waits(18, "deferred", "handover.hand_over_1"), "the handover")
+    site.until(lambda: site.waits(18, "deferred", "handover.accept_1"), "the handover")
     site.until(lambda: site.pending(8, "contract.decide"), "the decision after the review")
 
     site.firm(18).put("handover", {"reply": "accept"})
@@ -226,10 +226,10 @@ def test_no_change_of_the_file_under_runs_loses_a_decision_or_repeats_a_mail(sit
     sent = {letter.path.name for letter in Mailbox(site.stack.mails).letters()}
     change_templates(site.stack.dags.parent / "templates")
     change(site.stack.dags, MORE_CARE, file="feedback.py")
-    old = [site.pending(number, "information.review_information_1")[0] for number in REVIEW if number != 8]
+    old = [site.pending(number, "information.collect_information_1")[0] for number in REVIEW if number != 8]
     change(site.stack.dags, *FLOW_2, *RENAMED_OUTRIGHT, NEW_FLOW)
     for number in REVIEW[1:]:
-        site.until(lambda n=number: site.pending(n, "information.check_information_1"), "the review's new name")  # type: ignore[misc]
+        site.until(lambda n=number: site.pending(n, "information.gather_information_1"), "the review's new name")  # type: ignore[misc]
     for number in INTAKE[2:]:
         site.until(lambda n=number: site.waits(n, "deferred", "intake.fill_in_intake_form"), "the intake's new name")  # type: ignore[misc]
 
@@ -244,21 +244,21 @@ def test_no_change_of_the_file_under_runs_loses_a_decision_or_repeats_a_mail(sit
         site.answer(number, "intake.hold_first_meeting", "first_meeting", "no")
     site.answer(1, "intake.hold_first_meeting", "first_meeting", "no")
     for number in REVIEW[1:]:
-        site.answer(number, "information.check_information_1", "information_review", "accept")
+        site.answer(number, "information.gather_information_1", "information_review", "accept")
     for number in DECISION[1:]:
         site.answer(number, "contract.decide", "decision", "accept")
     for number in COUNCIL[1:]:
         site.answer(number, "round_1.appraisal.score", "scorecard", "submit", **GOOD)
     for number in INTAKE[1:]:
-        site.until(lambda n=number: site.waits(n, "deferred", "information.request_information_1"), "the information")  # type: ignore[misc]
+        site.until(lambda n=number: site.waits(n, "deferred", "information.gather_information_1"), "the information")  # type: ignore[misc]
         assert site.waits(number, "success", "intake.meet_again")
     for number in REVIEW[1:]:
         site.until(lambda n=number: site.pending(n, "contract.decide"), "the decision")  # type: ignore[misc]
     for number in DECISION[1:]:
-        site.until(lambda n=number: site.pending(n, "contract.draw_up_quote_1"), "the quote")  # type: ignore[misc]
+        site.until(lambda n=number: site.pending(n, "contract.negotiate_quote_1"), "the quote")  # type: ignore[misc]
         assert site.waits(number, "success", "contract.decide_together")
     for number in COUNCIL[1:]:
-        site.until(lambda n=number: site.waits(n, "deferred", "handover.hand_over_1"), "the handover")  # type: ignore[misc]
+        site.until(lambda n=number: site.waits(n, "deferred", "handover.accept_1"), "the handover")  # type: ignore[misc]
 
     site.ids.append(register_engagement(check_form({**FORM, "referrer": "20"})))
     site.airflow.trigger("engagement", site.ids[20], {"engagement_id": site.ids[20]})

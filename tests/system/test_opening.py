@@ -232,7 +232,7 @@ def refused_quote(stack: Stack, airflow: AirflowApi, tmp_path_factory: pytest.Te
     """An engagement whose quote was answered without reserve: its id, and the reason why that was not taken."""
     scenario = read_scenario(FOLDER / "coffee-roastery.yaml")
     staff = dataclasses.replace(scenario.staff, quote={**(scenario.staff.quote or {}), "reserve_days": 0})
-    with pytest.raises(RehearsalFailed, match=r"draw_up_quote_1 refused the answer") as failure:
+    with pytest.raises(RehearsalFailed, match=r"negotiate_quote_1 refused the answer") as failure:
         play(stack, [dataclasses.replace(scenario, staff=staff)], Progress(), out=tmp_path_factory.mktemp("out"))
     id_and_task, _, reason = str(failure.value).partition(" refused the answer: ")
     return id_and_task.partition(":")[0], reason
@@ -244,7 +244,7 @@ def test_a_quote_without_reserve_is_asked_again_and_nothing_is_sent(
     engagement_id, reason = refused_quote
 
     (asked,) = airflow.pending_sign_offs("engagement", engagement_id)
-    assert asked.task_id == "contract.draw_up_quote_1"
+    assert asked.task_id == "contract.negotiate_quote_1"
     assert "dự trù" in reason
     assert not [each for each in letters(stack, engagement_id) if "Báo giá" in each.subject]
 

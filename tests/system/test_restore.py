@@ -62,26 +62,26 @@ def open_three(site: Site) -> None:
             firm.decide().contract().deliver()
         firm.sign("first_meeting", "no")
         site.airflow.trigger("engagement", firm.engagement, {"engagement_id": firm.engagement})
-    until(lambda: site.waits(CLIENT, "deferred", "information.request_information_1"), "the client's wait")
-    until(lambda: site.pending(REVIEW, "information.review_information_1"), "the review")
+    until(lambda: site.waits(CLIENT, "deferred", "information.collect_information_1"), "the client's wait")
+    until(lambda: site.pending(REVIEW, "information.collect_information_1"), "the review")
     until(lambda: site.pending(COUNCIL, "round_1.appraisal.score"), "the scorecards")
     time.sleep(PARKING_SECONDS)
 
 
 def client_and_review_go_on(site: Site) -> None:
     site.firm(CLIENT).put("information", {"answers": ANSWERS}, PAPERS)
-    site.answer(REVIEW, "information.review_information_1", "information_review", "accept")
+    site.answer(REVIEW, "information.collect_information_1", "information_review", "accept")
     they_went_on(site)
 
 
 def they_went_on(site: Site) -> None:
-    until(lambda: site.pending(CLIENT, "information.review_information_1"), "the answer that was taken in")
+    until(lambda: site.pending(CLIENT, "information.collect_information_1"), "the answer that was taken in")
     until(lambda: site.pending(REVIEW, "contract.decide"), "the decision")
 
 
 def council_decides(site: Site) -> None:
     site.answer(COUNCIL, "round_1.appraisal.score", "scorecard", "submit", **GOOD)
-    until(lambda: site.waits(COUNCIL, "deferred", "handover.hand_over_1"), "the handover")
+    until(lambda: site.waits(COUNCIL, "deferred", "handover.accept_1"), "the handover")
 
 
 @contextmanager
@@ -95,7 +95,7 @@ def register_held_late(site: Site, url: str) -> Iterator[Snapshot]:
 
 def to_the_end(site: Site) -> None:
     time.sleep(PARKING_SECONDS)
-    site.answer(CLIENT, "information.review_information_1", "information_review", "accept")
+    site.answer(CLIENT, "information.collect_information_1", "information_review", "accept")
     until(lambda: site.pending(CLIENT, "contract.decide"), "the decision after the client's answer")
     time.sleep(PARKING_SECONDS)
     for number in (CLIENT, REVIEW):
@@ -144,7 +144,7 @@ def test_an_empty_machine_goes_on_from_the_backup_and_mails_nothing_again(
         with AirflowApi(new.api_url, "admin", new.users["admin"]) as airflow:
             airflow.wait_for_dags(["engagement"])
             site = Site(new, airflow, ids)
-            assert site.waits(CLIENT, "deferred", "information.request_information_1"), "Airflow knows of no answer"
+            assert site.waits(CLIENT, "deferred", "information.collect_information_1"), "Airflow knows of no answer"
             assert wake(airflow) >= len(ids)
             they_went_on(site)
             until(lambda: site.pending(COUNCIL, "round_1.appraisal.score"), "the scorecards, asked for again")
