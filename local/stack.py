@@ -239,7 +239,7 @@ class Stack:
             "API_AUTH__JWT_ISSUER": "engagement-pipeline",
             "API_AUTH__JWT_LEEWAY": 660,  # seconds; a clock that steps back by ten minutes refuses no token
             "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.1,
-            "SCHEDULER__MAX_DAGRUNS_PER_LOOP_TO_SCHEDULE": 50,
+            "SCHEDULER__MAX_DAGRUNS_PER_LOOP_TO_SCHEDULE": 10,  # what was answered is taken up between two turns
             "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 60,
             # A task whose start was lost with a worker or an API server is queued again, however often that happens.
             "SCHEDULER__TASK_QUEUED_TIMEOUT": 60,
