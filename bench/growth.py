@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import matplotlib
 import numpy
 
-from bench.scale import airflow_cpu
+from bench.scale import WHAT, airflow_cpu
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
@@ -35,7 +35,7 @@ class Law(NamedTuple):
 
 
 def law(rows: Sequence[Mapping[str, Any]], what: str) -> Law:
-    """Fit the medians of ``what`` (receipt, sign_off, documents)."""
+    """Fit the medians of ``what`` (``WHAT``)."""
     slope, fixed = numpy.polyfit([row["open"] for row in rows], [row[what]["median"] for row in rows], 1)
     return Law(float(fixed), float(slope))
 
@@ -44,7 +44,8 @@ def draw(runs: Mapping[str, Sequence[Mapping[str, Any]]], out: Path) -> None:
     """Draw reaction, CPU, memory and database against the number of open engagements, for each settings' rows."""
     figure, axes = plt.subplots(2, 2, figsize=(10, 7), layout="constrained")
     panels = (
-        ("From a file to the receipt (dashed) and to the next sign-off [s]", lambda row: row["sign_off"]["median"]),
+        ("From a decision to the next task's (line), from a file to the sign-off (dashed) [s]",
+         lambda row: row["next_task"]["median"]),
         ("CPU of Airflow while all wait [s a minute]", lambda row: airflow_cpu(row["waiting_cpu"])),
         ("Memory of Airflow's processes [MB]", lambda row: row["memory"] / 1e6),
         ("Airflow's database [MB]", lambda row: row["database"]["bytes"] / 1e6),
@@ -54,7 +55,7 @@ def draw(runs: Mapping[str, Sequence[Mapping[str, Any]]], out: Path) -> None:
             style = {"color": COLOURS[name], "marker": MARKS[name]}
             axis.plot([row["open"] for row in rows], [value(row) for row in rows], label=name, **style)
             if axis is axes.flat[0]:
-                axis.plot([row["open"] for row in rows], [row["receipt"]["median"] for row in rows], "--", **style)
+                axis.plot([row["open"] for row in rows], [row["sign_off"]["median"] for row in rows], "--", **style)
         axis.set(title=title, xlabel="open engagements")
         axis.title.set_fontsize(10)
         axis.grid(alpha=0.3)
@@ -77,7 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
         rows.sort(key=lambda row: row["open"])
     draw(runs, given.out)
     for name, rows in runs.items():
-        for what in ("receipt", "sign_off", "documents"):
+        for what in WHAT:
             print(f"{name}, {what}: {law(rows, what)}")
     return 0
 

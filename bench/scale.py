@@ -1,8 +1,10 @@
 """``python -m bench.scale``: what waiting costs and how fast an answer is taken up, with ever more engagements open.
 
-A few engagements are real and wait for their client; the rest are copies (see ``bench.parked``). Their answers land
-all at once; the clock runs from each file to the receipt in the client's mailbox, and to what comes next: a sign-off
-that is parked, or a mail with documents. CPU is that of Airflow's processes, PostgreSQL's told apart.
+A few engagements are real and wait for their client; the rest are copies (see ``bench.parked``). They are answered
+one after the other; the clock runs from each file to the receipt in the client's mailbox, and to what comes next: a
+sign-off that is asked for, or a mail with documents. Each sign-off is answered at once, and the clock runs until the
+next one is asked for, by another task, to which the scheduler comes in its turn. CPU is that of Airflow's processes,
+PostgreSQL's told apart.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from rich.table import Table
 
 from bench import machine
 from bench.parked import Copies
+from include.engagement import process
 from include.register.session import sessions
 from include.settings import load_settings
 from local.airflow_api import AirflowApi
@@ -43,6 +46,7 @@ PROBES = 6  # of each kind, at each level
 QUIET_SECONDS = 60.0
 PATIENCE_SECONDS = 900.0
 LOOK_SECONDS = 0.5
+WHAT = ("receipt", "sign_off", "documents", "next_task")
 TRIGGERS = 20_000  # so many waits a triggerer takes on; Airflow's own 1 000 would leave the rest unwatched
 
 # Airflow's own defaults where the local stack sets something else; a triggerer has to take the waits on either way.
@@ -52,18 +56,26 @@ DEFAULTS = {
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "5",
 }
 SETTINGS: dict[str, Mapping[str, str]] = {"defaults": DEFAULTS, "ours": {}}
+REVIEW = "information.collect_information_1"
 PARTS = ("scheduler", "scheduler-2", "triggerer", "triggerer-2", "api-server", "dag-processor")
 
 
 @dataclass
 class Probe:
-    """A real engagement that waits; ``landed`` is when its answer was complete (seconds since 1970)."""
+    """A real engagement that waits: when its answer was complete, and what came of it when (seconds since 1970)."""
 
     engagement_id: str
-    kind: str  # information: a sign-off comes next; quote: a mail with documents
+    kind: str  # information: a sign-off comes next, and after it another; quote: a mail with documents
     landed: float = 0.0
     receipt: float | None = None
     then: float | None = None
+    signed: float = 0.0
+    next_task: float | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether all that follows the answer has come."""
+        return bool(self.then and (self.receipt or self.kind == "quote"))
 
 
 @dataclass
@@ -89,11 +101,10 @@ class Site:
         self.airflow.trigger("engagement", firm.engagement, {"engagement_id": firm.engagement})
         return Probe(firm.engagement, kind)
 
-    def parked(self, probe: Probe) -> bool:
-        task = {"information": "information.collect_information_1", "quote": "contract.negotiate_quote_1"}[probe.kind]
-        states = {row["task_id"]: row["state"]
-                  for row in self.airflow.task_instances("engagement", probe.engagement_id, ["deferred"])}  # fmt: skip
-        return task in states
+    def parked(self, probe: Probe, state: str = "deferred") -> bool:
+        task = {"information": REVIEW, "quote": "contract.negotiate_quote_1"}[probe.kind]
+        tasks = self.airflow.task_instances("engagement", probe.engagement_id, [state])
+        return task in {row["task_id"] for row in tasks}
 
     def answer(self, probe: Probe) -> None:
         firm = self.firm(probe.engagement_id)
@@ -103,8 +114,15 @@ class Site:
             firm.put("quote", {"reply": "accept"})
         probe.landed = time.time()
 
-    def look(self, probes: Sequence[Probe]) -> bool:
-        """Note what has come of the answers; return whether everything has."""
+    def sign(self, probe: Probe) -> None:
+        """Accept what the client of a probe sent."""
+        [asked] = self.airflow.pending_sign_offs("engagement", probe.engagement_id)
+        review = process.SIGN_OFFS["information_review"]
+        self.airflow.answer(asked, review.options["accept"], {entry.key: None for entry in review.entries})
+        probe.signed = time.time()
+
+    def look(self, probes: Sequence[Probe]) -> None:
+        """Note what has come of the answers."""
         ids = {probe.engagement_id for probe in probes}
         templates = Record(load_settings()).templates(ids)
         letters = [(letter.path.stat().st_mtime, letter.engagement, templates.get(letter.message_id, ""))
@@ -114,12 +132,12 @@ class Site:
                           if id_ == probe.engagement_id and at > probe.landed)  # fmt: skip
             if probe.kind == "information":
                 probe.receipt = next((at for at, template in mine if template.startswith("items_")), None)
-                if probe.then is None:
-                    asked = self.airflow.pending_sign_offs("engagement", probe.engagement_id)
-                    probe.then = max((each.asked_at.timestamp() for each in asked), default=None)
+                asked = {each.task_id: each.asked_at.timestamp()
+                         for each in self.airflow.pending_sign_offs("engagement", probe.engagement_id)}  # fmt: skip
+                probe.then = probe.then or asked.get(REVIEW)
+                probe.next_task = asked.get("contract.decide")
             else:
                 probe.then = next((at for at, template in mine if template == "contract"), None)
-        return all(probe.then and (probe.receipt or probe.kind == "quote") for probe in probes)
 
 
 def until(done: Callable[[], bool], what: str) -> None:
@@ -208,16 +226,27 @@ def measure(
                 time.sleep(QUIET_SECONDS)
             with metered(site.stack, row["answering_cpu"]):
                 for probe in answering:
-                    site.answer(probe)
-                until(lambda probes=answering: site.look(probes), "everybody who answered is answered")  # type: ignore[misc]
+                    _follow(site, probe)
+                asked = [probe for probe in answering if probe.signed]
+                until(lambda probes=asked: site.look(probes) or all(p.next_task for p in probes), "the next sign-off")  # type: ignore[misc]
             row["memory"] = memory(site.stack)
             row["database"] = copies.size()
             row["receipt"] = _numbers([p.receipt - p.landed for p in answering if p.receipt])
             for kind, name in (("information", "sign_off"), ("quote", "documents")):
                 row[name] = _numbers([p.then - p.landed for p in answering if p.kind == kind and p.then])
+            row["next_task"] = _numbers([p.next_task - p.signed for p in answering if p.next_task])
             say(_line(row))
             found.append(row)
     return found
+
+
+def _follow(site: Site, probe: Probe) -> None:
+    """Answer for a client, wait for what follows, and sign off what is to be signed off."""
+    site.answer(probe)
+    until(lambda: site.look([probe]) or probe.answered, f"what follows the answer of {probe.engagement_id}")
+    if probe.kind == "information":
+        until(lambda: site.parked(probe, "awaiting_input"), "the sign-off waits")
+        site.sign(probe)
 
 
 def _numbers(seconds: Sequence[float]) -> dict[str, Any]:
@@ -231,7 +260,7 @@ def airflow_cpu(used: Mapping[str, float]) -> float:
 
 def _line(row: Mapping[str, Any]) -> str:
     told = ", ".join(f"{name} {row[name]['median']:.1f} s (max {row[name]['max']:.1f})"
-                     for name in ("receipt", "sign_off", "documents"))  # fmt: skip
+                     for name in WHAT)  # fmt: skip
     return (f"  {told}; Airflow {airflow_cpu(row['waiting_cpu']):.1f} CPU s a minute waiting, "
             f"{airflow_cpu(row['answering_cpu']):.1f} answering")  # fmt: skip
 
@@ -269,12 +298,12 @@ def _table(results: Mapping[str, Any]) -> Table:
     facts = results["machine"]
     table = Table(title=f"{facts['cores']} cores, Python {facts['python']}, Airflow {facts['airflow']}")
     table.add_column("settings")
-    for column in ("open", "receipt [s]", "sign-off [s]", "documents [s]", "CPU waiting [s/min]",
+    for column in ("open", "receipt [s]", "sign-off [s]", "documents [s]", "next task [s]", "CPU waiting [s/min]",
                    "CPU answering [s/min]", "memory [MB]"):  # fmt: skip
         table.add_column(column, justify="right")
     for name, rows in results["settings"].items():
         for row in rows:
-            seconds = (f"{row[each]['median']:.1f}" for each in ("receipt", "sign_off", "documents"))
+            seconds = (f"{row[each]['median']:.1f}" for each in WHAT)
             table.add_row(
                 name, str(row["open"]), *seconds,
                 f"{airflow_cpu(row['waiting_cpu']):.1f}", f"{airflow_cpu(row['answering_cpu']):.1f}",
