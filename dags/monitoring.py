@@ -9,10 +9,9 @@ from __future__ import annotations
 from airflow.sdk import DAG, TaskGroup
 
 from include.engagement import process
-from operators.client_request import ClientRequest
+from operators.conversation import ReviewedRequest
 from operators.schedule_run import ScheduleRun
 from operators.settings import TASK_DEFAULTS
-from operators.sign_off import SignOff
 
 with DAG(
     "monitoring",
@@ -28,11 +27,9 @@ with DAG(
         schedule_next = ScheduleRun(
             task_id="schedule_next_visit", trigger_dag_id="monitoring", task_display_name="Lên lịch lần sau"
         )
-        await_progress = ClientRequest(
-            task_id="await_progress", kind="monitoring", number=None, task_display_name="Chờ số liệu của khách"
-        )
-        assess = SignOff(
-            task_id="assess", gate="monitoring_assessment", number=None, task_display_name="Đánh giá và tư vấn"
-        )
+        assess = ReviewedRequest(
+            task_id="assess_progress", kind="monitoring", gate="monitoring_assessment", number=None,
+            task_display_name="Khách gửi số liệu, đánh giá và tư vấn",
+        )  # fmt: skip
     schedule_next
-    await_progress >> assess
+    assess

@@ -24,7 +24,7 @@ TASKS: dict[str, tuple[str, str]] = {
     "scorecard": ("engagement", "round_{}.appraisal.score_{who}"),
     "reserve_exhausted": ("engagement", "round_{}.appraisal.conclude"),
     "handover_changes": ("engagement", "handover.accept_{}"),
-    "monitoring_assessment": ("monitoring", "monitoring.assess"),
+    "monitoring_assessment": ("monitoring", "monitoring.assess_progress"),
     "care_call": ("feedback", "feedback.call_client"),
 }
 # The task that waits for the answer to each request, likewise.
@@ -35,7 +35,7 @@ WAITS: dict[str, tuple[str, str]] = {
     "contract": ("engagement", "contract.conclude_contract_{}"),
     "delivery": ("engagement", "round_{}.delivery.await_deliverables"),
     "handover": ("engagement", "handover.accept_{}"),
-    "monitoring": ("monitoring", "monitoring.await_progress"),
+    "monitoring": ("monitoring", "monitoring.assess_progress"),
     "evaluation": ("feedback", "feedback.await_evaluation"),
 }
 DELIVER = "Đặt tệp vào inbox/{}/{} trong kho hồ sơ. Khi đủ tệp, hệ thống kiểm tra rồi chuyển sang hội đồng thẩm định."

@@ -104,7 +104,7 @@ def test_a_council_member_sees_only_their_own_scorecard(firm: Firm) -> None:
 
 def test_a_visits_form_is_on_its_own_run() -> None:
     page = form_page("KHV-2026-0001", "monitoring_assessment", 3)
-    assert page == "/dags/monitoring/runs/KHV-2026-0001__monitoring-3/tasks/monitoring.assess/required_actions"
+    assert page == "/dags/monitoring/runs/KHV-2026-0001__monitoring-3/tasks/monitoring.assess_progress/required_actions"
 
 
 def test_the_firms_file_names_nobody_who_alone_may_decide() -> None:
