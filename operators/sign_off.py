@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
-from airflow.sdk.exceptions import AirflowException
 from airflow.sdk.execution_time.hitl import HITLUser
 
 from include.engagement import process
@@ -19,10 +18,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from include.casework.office import Case
-
-
-class InvalidAnswer(AirflowException):
-    """An answer that cannot be taken; the next try mails why and asks again."""
 
 
 def form_param(entry: process.Entry) -> Param:
@@ -44,7 +39,6 @@ class SignOff(CaseOperator, HITLOperator):
 
     def __init__(self, *, gate: str, who: str = "", **kwargs: Any) -> None:
         row = process.SIGN_OFFS[gate]
-        kwargs["retries"] = 50  # an answer that cannot be taken costs a try
         kwargs["execution_timeout"] = None  # HITLOperator would take it, or the DAG's default, as the limit of the wait
         kwargs.pop("params", None)  # the DAG's own, which Airflow hands down: the form is the gate's
         super().__init__(
@@ -61,7 +55,7 @@ class SignOff(CaseOperator, HITLOperator):
     def work(self, context: Context) -> None:
         """Prepare; go on with the decision that is there, or ask for it."""
         from include.casework.desks import GATE_DESKS, follow
-        from include.casework.signing import ask_for, sign_off, tell_why
+        from include.casework.signing import sign_off
 
         with self.case(context) as case:
             number = self.round(case, context)
@@ -72,8 +66,7 @@ class SignOff(CaseOperator, HITLOperator):
             # The task may begin anew within the same try: when Airflow cannot read the DAG file as it is resumed.
             asked_before = row is not None
             if outcome is None and not asked_before:
-                tell_why(case, ask_for(case, self.gate, number, self.who))
-                self._word(case, number)
+                self._prepare_form(case, number)
         if outcome is not None:
             return self.signed(context, outcome)
         if asked_before:
@@ -82,7 +75,7 @@ class SignOff(CaseOperator, HITLOperator):
 
     def ask_again(self, context: Context, event: dict[str, Any] | None = None) -> None:
         """Take the answer that was given before, else ask; one that the register knows is not taken again."""
-        from include.casework.signing import ask_for, tell_why, was_weighed
+        from include.casework.signing import ask_for, was_weighed
 
         with self.case(context) as case:
             number = self.round(case, context)
@@ -90,8 +83,7 @@ class SignOff(CaseOperator, HITLOperator):
             answered_at = (event or {}).get("responded_at")
             lost = answered_at is not None and not was_weighed(case, row, answered_at)
             if not lost:
-                tell_why(case, row)
-                self._word(case, number)
+                self._prepare_form(case, number)
         if event and lost:
             return self.execute_complete(context, event)
         return HITLOperator.execute(self, context)
@@ -99,8 +91,7 @@ class SignOff(CaseOperator, HITLOperator):
     def execute_complete(self, context: Context, event: dict[str, Any]) -> None:
         """Keep the decision, if the register has none yet, and follow the one that it has.
 
-        Who answered when another decision stood is told so. Raises InvalidAnswer when the answer cannot be taken: the
-        task is tried again and asks again.
+        Who answered when another decision stood is told so. Whose answer cannot be taken is told why, and asked again.
         """
         from include.casework.desks import decide, follow
         from include.casework.signing import Said, tell_second
@@ -114,27 +105,36 @@ class SignOff(CaseOperator, HITLOperator):
             label=event["chosen_options"][0], entries=event.get("params_input") or {},
             by=str(user.get("name") or user.get("id") or ""), at=event.get("responded_at") or now(),
         )  # fmt: skip
+        outcome = None
         with self.case(context) as case:
+            number = self.round(case, context)
             try:
                 row = decide(
-                    case, self.gate, self.round(case, context), self.who,
-                    label=said.label, entries=said.entries, by=said.by, at=said.at,
-                )  # fmt: skip
+                    case, self.gate, number, self.who, label=said.label, entries=said.entries, by=said.by, at=said.at
+                )
             except InvalidSignOff:
-                raise InvalidAnswer("the answer cannot be taken; a mail says why, and it is asked again") from None
-            outcome = follow(case, row)
-            tell_second(case, row, said)
-        self.signed(context, outcome)
+                self._prepare_form(case, number)
+            else:
+                outcome = follow(case, row)
+                tell_second(case, row, said)
+        if outcome is None:
+            return HITLOperator.execute(self, context)
+        return self.signed(context, outcome)
 
     def signed(self, context: Context, outcome: str) -> None:
         """Follow the outcome of the decision."""
         return self.go_on(context, outcome)
 
-    def _word(self, case: Case, number: int) -> None:
-        """Say what it is about: the engagement's id, the company's name, no personal data; and who alone may answer."""
+    def _prepare_form(self, case: Case, number: int) -> None:
+        """Say what it is about: the engagement's id, the company's name, no personal data; and who alone may answer.
+
+        Why the last answer was not taken is mailed.
+        """
         from include.casework.desks import GATE_DESKS
+        from include.casework.signing import ask_for, tell_why
         from include.casework.staff import COUNCIL, logins
 
+        tell_why(case, ask_for(case, self.gate, number, self.who))
         row = process.SIGN_OFFS[self.gate]
         if os.environ.get("ENGAGEMENT_REHEARSAL") != "1":  # a rehearsal's player stands for all of the staff
             allowed = logins(case.firm, f"{COUNCIL}.{self.who}" if self.who else row.role)

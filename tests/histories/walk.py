@@ -321,7 +321,6 @@ class Walk:
         )
 
         from operators.answer_on_file import AnswerOnFile
-        from operators.sign_off import InvalidAnswer
 
         key = str(operator.task_id)
         ti = SimpleNamespace(id=f"{run.run_id}/{key}", map_index=-1, xcom_push=lambda **_: None)
@@ -342,9 +341,6 @@ class Walk:
         except TaskAwaitingInput as parked:
             run.waiting[key] = Waiting(operator, parked.method_name)
             run.states[key] = "awaiting_input"
-            return
-        except InvalidAnswer:
-            self._note(run, key, refused=operator.gate)
             return
         except AirflowSkipException:
             return self._end(run, key, "skipped")

@@ -14,10 +14,12 @@ import pytest
 import yaml
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk.exceptions import TaskDeferred
+from sqlalchemy import select
 
 from include.engagement import process
+from include.register.models import Mail
 from operators.answer_on_file import AnswerOnFile
-from operators.sign_off import InvalidAnswer, SignOff, form_param
+from operators.sign_off import SignOff, form_param
 from tests.firm import Firm
 
 
@@ -46,7 +48,7 @@ def test_nothing_of_a_sign_off_is_rendered_as_a_template() -> None:
 def assigned(firm: Firm, gate: str, who: str = "") -> list[str] | None:
     operator = SignOff(task_id="x", gate=gate, who=who)
     with firm.case() as case:
-        operator._word(case, 1)
+        operator._prepare_form(case, 1)
     return operator.assigned_users and [user["id"] for user in operator.assigned_users]
 
 
@@ -98,8 +100,6 @@ def begin(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> Begin:
             assert isinstance(deferred.trigger, AnswerOnFile)
             assert deferred.method_name == "ask_again"
             return "looks for an answer"
-        except InvalidAnswer:
-            return "refused"
         return came_to[-1]
 
     return run
@@ -122,10 +122,14 @@ def test_a_sign_off_that_begins_anew_looks_for_an_answer_before_it_asks(begin: B
     assert begin() == "went on: accept", "what is decided is not asked again"
 
 
-def test_an_answer_that_was_refused_is_not_taken_again(begin: Begin) -> None:
+def test_an_answer_that_cannot_be_taken_is_told_why_and_asked_again(begin: Begin, firm: Firm) -> None:
     assert begin() == "asked"
-    assert begin(answer(DECLINE)) == "refused", "it takes a reason"
-    assert begin(answer(DECLINE)) == "asked"
+    assert begin(answer(DECLINE)) == "asked", "it takes a reason"
+    assert begin() == "looks for an answer", "the task died over it"
+    assert begin(answer(DECLINE)) == "asked", "the same answer is not taken again"
+    with firm.office().sessions() as session:
+        assert list(session.scalars(select(Mail.template))).count("answer_refused") == 1
+    assert begin(answer(DECLINE, at=AT.replace(hour=3), reason="không đủ người")) == "went on: decline"
 
 
 def test_the_old_answer_is_no_answer_to_what_is_decided_anew(begin: Begin, firm: Firm) -> None:
