@@ -116,6 +116,8 @@ def test_a_year_is_confirmed_by_an_administrator(admin: Staff) -> None:
     assert admin.do("/calendar/years", base="0", year="2028", confirmed="yes").status_code == 303
     assert "Lịch dự kiến" not in admin.see("/calendar?year=2028")
     assert admin.do("/calendar/years", base="1", year="tet", confirmed="yes").status_code == 404
+    assert admin.do("/calendar/years", base="1", year="2028", confirmed="no").status_code == 303
+    assert "Lịch dự kiến" in admin.see("/calendar?year=2028")
 
 
 def test_due_dates_that_do_not_follow_the_calendar_are_shown_and_put_right(admin: Staff) -> None:

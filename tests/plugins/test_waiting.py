@@ -80,6 +80,19 @@ def test_the_mail_as_it_came_is_saved_and_never_shown(asked: Staff) -> None:
     assert b"onerror" in raw.content
 
 
+def test_what_came_from_outside_is_handed_out_to_those_who_act_on_it_and_nothing_else_as_quarantined(
+    asked: Staff,
+) -> None:
+    row = arrive(asked, letter(asked))
+    with asked.firm.office().sessions() as session:
+        made = session.scalars(select(Document.id).where(Document.direction == "made")).first()
+    asked.see(f"/quarantine/{made}", 404)
+    asked.see(f"/incoming/{row}/raw")
+    asked.login.role = "viewer"
+    asked.see(f"/incoming/{row}/raw", 403)
+    asked.see(f"/quarantine/{made}", 403)
+
+
 def test_a_file_in_quarantine_is_named_with_its_reason_and_saved_as_nothing_that_opens(asked: Staff) -> None:
     asked.firm.put("information", {}, {"business_registration.pdf": EICAR}).receive("information")
     page = asked.see("/waiting")
