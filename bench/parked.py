@@ -52,6 +52,13 @@ class Copies:
         with self._engine.connect() as connection:
             return connection.scalar(text("select count(*) from trigger where triggerer_id is not null")) or 0
 
+    def round(self) -> float:
+        """Return how many seconds ago the scheduler looked at the run that it has not looked at for longest."""
+        oldest = text("select extract(epoch from now() - min(last_scheduling_decision)) from dag_run "
+                      "where state = 'running'")  # fmt: skip
+        with self._engine.connect() as connection:
+            return float(connection.scalar(oldest) or 0)
+
     def size(self) -> dict[str, int]:
         """Return the rows and the bytes of Airflow's database."""
         with self._engine.connect() as connection:

@@ -28,6 +28,7 @@ from rich.table import Table
 
 from bench import machine
 from bench.parked import Copies
+from bench.waits import BenchStack, tasks_a_second
 from include.engagement import process
 from include.register.session import sessions
 from include.settings import load_settings
@@ -189,7 +190,7 @@ def running(folder: Path, settings: Mapping[str, str], schedulers: int) -> Itera
     """Start an installation with these settings and so many schedulers."""
     added = {"AIRFLOW__TRIGGERER__CAPACITY": str(TRIGGERS), "ENGAGEMENT_INBOX_POLL_SECONDS": "1",
              "ENGAGEMENT_LIBREOFFICE": "none", **settings}  # fmt: skip
-    with Stack(folder / "stack", rehearsal=True, added=added) as stack:
+    with BenchStack(folder / "stack", rehearsal=True, added=added) as stack:
         for _ in range(schedulers - 1):
             stack.add_twin("scheduler")
         ours = {name: value for name, value in stack.environment().items() if name.startswith("ENGAGEMENT_")}
@@ -203,10 +204,12 @@ def running(folder: Path, settings: Mapping[str, str], schedulers: int) -> Itera
 def measure(
     folder: Path, settings: Mapping[str, str], levels: Sequence[int], say: Callable[[str], None], *,
     schedulers: int, probes: int,
-) -> list[dict[str, Any]]:  # fmt: skip
-    """Return what was measured at each level of open engagements."""
+) -> tuple[float, list[dict[str, Any]]]:  # fmt: skip
+    """Return the tasks a second while nothing is open, and what was measured at each level of open engagements."""
     found = []
     with running(folder, settings, schedulers) as site:
+        rate = tasks_a_second(site.airflow)
+        say(f"  {rate:.1f} tasks a second")
         say("engagements are opened…")
         model = site.open("information")
         ready = [[site.open(kind) for _ in range(probes) for kind in ("information", "quote")] for _ in levels]
@@ -224,6 +227,7 @@ def measure(
             row: dict[str, Any] = {"open": level, "waiting_cpu": {}, "answering_cpu": {}}
             with metered(site.stack, row["waiting_cpu"]):
                 time.sleep(QUIET_SECONDS)
+            row["round"] = copies.round()
             with metered(site.stack, row["answering_cpu"]):
                 for probe in answering:
                     _follow(site, probe)
@@ -237,7 +241,7 @@ def measure(
             row["next_task"] = _numbers([p.next_task - p.signed for p in answering if p.next_task])
             say(_line(row))
             found.append(row)
-    return found
+    return rate, found
 
 
 def _follow(site: Site, probe: Probe) -> None:
@@ -276,12 +280,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="settings laid over ours")
     given = parser.parse_args(arguments)
     console = Console(highlight=False)
-    results: dict[str, Any] = {"machine": machine.facts(), "schedulers": given.schedulers, "settings": {}}
+    results: dict[str, Any] = {"machine": machine.facts(), "schedulers": given.schedulers, "tasks_a_second": {},
+                               "settings": {}}
     for name in given.settings:
         console.print(f"{name}:")
         over = dict(each.split("=", 1) for each in given.set) if name == "ours" else {}
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-            results["settings"][name] = measure(
+            results["tasks_a_second"][name], results["settings"][name] = measure(
                 Path(folder), {**SETTINGS[name], **over}, sorted(given.open), console.print,
                 schedulers=given.schedulers if name == "ours" else 1, probes=given.probes,
             )  # fmt: skip
@@ -298,14 +303,14 @@ def _table(results: Mapping[str, Any]) -> Table:
     facts = results["machine"]
     table = Table(title=f"{facts['cores']} cores, Python {facts['python']}, Airflow {facts['airflow']}")
     table.add_column("settings")
-    for column in ("open", "receipt [s]", "sign-off [s]", "documents [s]", "next task [s]", "CPU waiting [s/min]",
-                   "CPU answering [s/min]", "memory [MB]"):  # fmt: skip
+    for column in ("open", "receipt [s]", "sign-off [s]", "documents [s]", "next task [s]", "round [s]",
+                   "CPU waiting [s/min]", "CPU answering [s/min]", "memory [MB]"):  # fmt: skip
         table.add_column(column, justify="right")
     for name, rows in results["settings"].items():
         for row in rows:
             seconds = (f"{row[each]['median']:.1f}" for each in WHAT)
             table.add_row(
-                name, str(row["open"]), *seconds,
+                name, str(row["open"]), *seconds, f"{row['round']:.1f}",
                 f"{airflow_cpu(row['waiting_cpu']):.1f}", f"{airflow_cpu(row['answering_cpu']):.1f}",
                 f"{row['memory'] / 1e6:.0f}",
             )  # fmt: skip

@@ -1,4 +1,4 @@
-"""A DAG whose tasks do nothing: what Airflow alone costs. The bench copies it among the installation's DAGs."""
+"""DAGs whose tasks do nothing: what Airflow alone costs. The bench copies them among the installation's DAGs."""
 
 from __future__ import annotations
 
@@ -19,3 +19,7 @@ with DAG("bench_trivial", schedule=None, catchup=False) as dag:
         if previous is not None:
             previous >> task
         previous = task
+
+with DAG("bench_many", schedule=None, catchup=False):
+    for number in range(60):
+        Nothing(task_id=f"task_{number}")

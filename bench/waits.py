@@ -25,6 +25,7 @@ from rehearsal.scenario import find_scenario, read_scenario
 
 FURTHER = "furniture-workshop"  # more waits; not part of the rehearsal's wall time
 TRIVIAL = "bench_trivial"
+MANY = "bench_many"
 RECEIPTS = frozenset({"items_complete", "items_missing"})
 PATIENCE_SECONDS = 180.0
 
@@ -93,7 +94,7 @@ def measure(folder: Path, scenario: str) -> dict[str, Any]:
         with AirflowApi(stack.api_url, "admin", stack.users["admin"]) as airflow:
             tasks = [task for dag_id in ("engagement", "monitoring", "feedback")
                      for task in airflow.task_instances(dag_id)]  # fmt: skip
-            trivial_tasks = _run_trivial(airflow)
+            trivial_tasks = _run(airflow, TRIVIAL)
         settings = load_settings()
         templates = Record(settings).templates([landing.engagement_id for landing in clock.landings])
         letters = [each for each in Mailbox(stack.mails).letters() if templates.get(each.message_id) in RECEIPTS]
@@ -152,15 +153,21 @@ def _hops(tasks: Iterable[dict[str, Any]]) -> list[float]:
     return found
 
 
-def _run_trivial(airflow: AirflowApi) -> list[dict[str, Any]]:
-    airflow.wait_for_dags([TRIVIAL])
-    run_id = str(airflow.trigger(TRIVIAL)["dag_run_id"])
+def tasks_a_second(airflow: AirflowApi) -> float:
+    """Return how many tasks that do nothing and do not wait for each other come to their end in a second."""
+    tasks = _run(airflow, MANY)
+    return len(tasks) / (max(_instant(t["end_date"]) for t in tasks) - min(_instant(t["queued_when"]) for t in tasks))
+
+
+def _run(airflow: AirflowApi, dag_id: str) -> list[dict[str, Any]]:
+    airflow.wait_for_dags([dag_id])
+    run_id = str(airflow.trigger(dag_id)["dag_run_id"])
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while airflow.run(TRIVIAL, run_id)["state"] != "success":
+    while airflow.run(dag_id, run_id)["state"] != "success":
         if time.monotonic() > deadline:
-            raise RuntimeError(f"{TRIVIAL} did not end within {PATIENCE_SECONDS:.0f} seconds")
+            raise RuntimeError(f"{dag_id} did not end within {PATIENCE_SECONDS:.0f} seconds")
         time.sleep(0.5)
-    return airflow.task_instances(TRIVIAL, run_id)
+    return airflow.task_instances(dag_id, run_id)
 
 
 def _segments(logs: Path) -> Iterable[Segment]:
