@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseHook, BaseOperator, Label
+from airflow.sdk import BaseHook, BaseOperator, Label, TriggerRule
 from airflow.sdk.bases.skipmixin import SkipMixin
 from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
 
@@ -181,11 +181,11 @@ class CaseOperator(BaseOperator, SkipMixin):
         """
         self.log.info("Outcome of %s: %s", self.task_id, outcome)
         if not self.routes:
-            return
+            return self._begin(context, self.downstream_list)
         if outcome not in self.routes:
             raise AirflowFailException(f"no route for the outcome {outcome!r} of {self.task_id}")
         followed = self.dag.get_task(self.routes[outcome])
-        self._begin(context, followed)
+        self._begin(context, [followed])
         kept = {followed.task_id, *(task.task_id for task in followed.get_flat_relatives(upstream=False))}
         self.skip(
             context["ti"],
@@ -195,16 +195,27 @@ class CaseOperator(BaseOperator, SkipMixin):
     def begin(self, case: Case) -> None:
         """Do what need not wait for this task's own turn; its effects have keys, so that its turn finds them done."""
 
-    def _begin(self, context: Context, followed: CaseOperator) -> None:
+    def is_done(self, case: Case) -> bool:
+        """Say whether the register knows that this task has done its work; False where it cannot tell."""
+        return False
+
+    def _begin(self, context: Context, followed: Iterable[Any]) -> None:
         """Have what follows begun; where that fails it is done, or fails, in its own turn."""
-        if (followed.since, followed.until) != (1, None):
-            return
-        try:
-            with open_office().case(engagement_of(context)) as case:
-                if not case.ended:
-                    followed.begin(case)
-        except Exception:
-            self.log.warning("%s could not be begun ahead of its turn", followed.task_id, exc_info=True)
+        for task in followed:
+            if not isinstance(task, CaseOperator) or (task.since, task.until) != (1, None):
+                continue
+            try:
+                with open_office().case(engagement_of(context)) as case:
+                    if not case.ended and self._was_last_before(task, case):
+                        task.begin(case)
+            except Exception:
+                self.log.warning("%s could not be begun ahead of its turn", task.task_id, exc_info=True)
+
+    def _was_last_before(self, task: CaseOperator, case: Case) -> bool:
+        if task.trigger_rule != TriggerRule.ALL_SUCCESS:
+            return True  # of the ways that lead to it only one is gone
+        others = [each for each in task.upstream_list if each is not self]
+        return all(isinstance(each, CaseOperator) and each.is_done(case) for each in others)
 
 
 def engagement_of(context: Context) -> str:

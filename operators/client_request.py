@@ -46,6 +46,11 @@ class ClientRequest(CaseOperator):
         if self.number is not None and case.request(self.kind, self.number) is None:
             REQUEST_DESKS[self.kind].ask(case, self.number)
 
+    def is_done(self, case: Case) -> bool:
+        """Say whether the request is answered."""
+        request = None if self.number is None else case.request(self.kind, self.number)
+        return request is not None and request.status == "answered"
+
     def answered(self, context: Context, outcome: str) -> None:
         """Follow the outcome of the answer."""
         return self.go_on(context, outcome)

@@ -10,6 +10,8 @@ from operators.sign_off import SignOff
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from include.casework.office import Case
+
 
 class ReviewedRequest(ClientRequest, SignOff):
     """A request, then the sign-off on its answer.
@@ -26,6 +28,10 @@ class ReviewedRequest(ClientRequest, SignOff):
         if self.reviewed in (None, outcome):
             return SignOff.work(self, context)
         return self.go_on(context, outcome)
+
+    def is_done(self, case: Case) -> bool:
+        """Say whether the answer is signed off."""
+        return SignOff.is_done(self, case)
 
 
 class OfferedRequest(ClientRequest, SignOff):

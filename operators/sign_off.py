@@ -121,6 +121,13 @@ class SignOff(CaseOperator, HITLOperator):
             return HITLOperator.execute(self, context)
         return self.signed(context, outcome)
 
+    def is_done(self, case: Case) -> bool:
+        """Say whether the decision is taken and followed."""
+        from include.casework.signing import sign_off
+
+        row = None if self.number is None else sign_off(case, self.gate, self.number, self.who)
+        return row is not None and row.outcome is not None
+
     def signed(self, context: Context, outcome: str) -> None:
         """Follow the outcome of the decision."""
         return self.go_on(context, outcome)

@@ -21,7 +21,8 @@ from include.register.models import Mail
 from operators.case import CaseOperator, Step
 from operators.client_request import ClientRequest
 from operators.conversation import OfferedRequest, ReviewedRequest
-from tests.firm import ANSWERS, GOOD, PAPERS, QUOTE, Firm
+from operators.sign_off import SignOff
+from tests.firm import ANSWERS, FORM, GOOD, PAPERS, QUOTE, Firm
 
 AT = datetime(2026, 12, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 Run = Callable[..., str]
@@ -163,3 +164,27 @@ def test_a_task_of_another_flow_is_not_begun(firm: Firm, monkeypatch: pytest.Mon
     with going_on(firm, monkeypatch, ClientRequest(task_id="follows", kind="information", since=2)) as go_on:
         go_on()
     assert mails(firm) == before
+
+
+def test_what_follows_two_tasks_is_begun_by_the_one_that_ends_last(
+    firm: Firm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("operators.case.open_office", firm.office)
+    with DAG("d", schedule=None):
+        meet = SignOff(task_id="meet", gate="first_meeting")
+        complete = ClientRequest(task_id="complete", kind="intake")
+        [meet, complete] >> ClientRequest(task_id="follows", kind="information")
+    firm.open(finance={**FORM["finance"], "employees": None}).ask("intake")
+    run = SimpleNamespace(run_id=firm.engagement, conf={"engagement_id": firm.engagement})
+    context: Any = {"dag_run": run, "params": {}, "ti": SimpleNamespace(id="1")}
+
+    complete.go_on(context, "complete")
+    meet.go_on(context, "no")
+    assert "information_request" not in mails(firm), "neither knows of the other that it is done"
+    firm.sign("first_meeting", "no")
+    meet.go_on(context, "no")
+    assert "information_request" not in mails(firm), "the client has not answered"
+    firm.put("intake", {"answers": {"employees": 12}}).receive("intake")
+    complete.go_on(context, "complete")
+    meet.go_on(context, "no")
+    assert mails(firm).count("information_request") == 1
