@@ -52,12 +52,13 @@ pytestmark = pytest.mark.timeout(600)
 
 @pytest.fixture(scope="module")
 def answers(
-    postgres: Postgres, register_url: str, tmp_path_factory: pytest.TempPathFactory
+    postgres: Postgres, register_template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, dict[str, int]]]:
     """The status of each answer, by what was asked and who asked."""
     home = tmp_path_factory.mktemp("signed-in")
     common = yaml.safe_load((ROOT / "docker-compose.yaml").read_text(encoding="utf-8"))["x-airflow"]["environment"]
     postgres.create_database("signed_in")
+    postgres.create_database("register_signed_in", template=register_template)
     settings = {
         "AIRFLOW_HOME": home,
         "AIRFLOW__CORE__AUTH_MANAGER": "plugins.operations.login.StaffLogin",
@@ -69,7 +70,7 @@ def answers(
         "AIRFLOW__API__SECRET_KEY": secrets.token_hex(32),
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres.url("signed_in"),
-        "ENGAGEMENT_REGISTER_URL": register_url,
+        "ENGAGEMENT_REGISTER_URL": postgres.url("register_signed_in"),
         "ENGAGEMENT_STORAGE_URL": (home / "kho").as_uri(),
         "PYTHONPATH": ROOT,
     }  # fmt: skip
@@ -82,6 +83,7 @@ def answers(
         yield json.loads(done.stdout.splitlines()[-1])
     finally:
         postgres.drop_database("signed_in")
+        postgres.drop_database("register_signed_in")
 
 
 @pytest.mark.parametrize(("what", "people"), MAY)

@@ -34,7 +34,7 @@ from rehearsal.letters import Mailbox
 from rehearsal.record import Record
 from rehearsal.rehearsal import PARKING_SECONDS
 from tests.firm import ANSWERS, GOOD, PAPERS
-from tests.system.test_change import Site, until
+from tests.system.test_change import Site
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(1500), pytest.mark.xdist_group("restore")]
 
@@ -62,9 +62,9 @@ def open_three(site: Site) -> None:
             firm.decide().contract().deliver()
         firm.sign("first_meeting", "no")
         site.airflow.trigger("engagement", firm.engagement, {"engagement_id": firm.engagement})
-    until(lambda: site.waits(CLIENT, "deferred", "information.collect_information_1"), "the client's wait")
-    until(lambda: site.pending(REVIEW, "information.collect_information_1"), "the review")
-    until(lambda: site.pending(COUNCIL, "round_1.appraisal.score"), "the scorecards")
+    site.until(lambda: site.waits(CLIENT, "deferred", "information.collect_information_1"), "the client's wait")
+    site.until(lambda: site.pending(REVIEW, "information.collect_information_1"), "the review")
+    site.until(lambda: site.pending(COUNCIL, "round_1.appraisal.score"), "the scorecards")
     time.sleep(PARKING_SECONDS)
 
 
@@ -75,13 +75,13 @@ def client_and_review_go_on(site: Site) -> None:
 
 
 def they_went_on(site: Site) -> None:
-    until(lambda: site.pending(CLIENT, "information.collect_information_1"), "the answer that was taken in")
-    until(lambda: site.pending(REVIEW, "contract.decide"), "the decision")
+    site.until(lambda: site.pending(CLIENT, "information.collect_information_1"), "the answer that was taken in")
+    site.until(lambda: site.pending(REVIEW, "contract.decide"), "the decision")
 
 
 def council_decides(site: Site) -> None:
     site.answer(COUNCIL, "round_1.appraisal.score", "scorecard", "submit", **GOOD)
-    until(lambda: site.waits(COUNCIL, "deferred", "handover.accept_1"), "the handover")
+    site.until(lambda: site.waits(COUNCIL, "deferred", "handover.accept_1"), "the handover")
 
 
 @contextmanager
@@ -96,13 +96,13 @@ def register_held_late(site: Site, url: str) -> Iterator[Snapshot]:
 def to_the_end(site: Site) -> None:
     time.sleep(PARKING_SECONDS)
     site.answer(CLIENT, "information.collect_information_1", "information_review", "accept")
-    until(lambda: site.pending(CLIENT, "contract.decide"), "the decision after the client's answer")
+    site.until(lambda: site.pending(CLIENT, "contract.decide"), "the decision after the client's answer")
     time.sleep(PARKING_SECONDS)
     for number in (CLIENT, REVIEW):
         site.answer(number, "contract.decide", "decision", "decline", reason="không đủ người")
     site.firm(COUNCIL).put("handover", {"reply": "accept"})
     for engagement in site.ids:
-        until(lambda e=engagement: site.airflow.run("engagement", e)["state"] == "success", "the run's end")  # type: ignore[misc]
+        site.until(lambda e=engagement: site.airflow.run("engagement", e)["state"] == "success", "the run's end")  # type: ignore[misc]
 
 
 def mails_of(stack: Stack) -> list[str]:
@@ -126,7 +126,7 @@ def test_an_empty_machine_goes_on_from_the_backup_and_mails_nothing_again(
             make_backup(sources, tmp_path / "backups", add=[lost.data / "secrets"])
             before = len(mails_of(lost))
             council_decides(site)
-            until(lambda: len(mails_of(lost)) > before, "a mail after the backup")
+            site.until(lambda: len(mails_of(lost)) > before, "a mail after the backup")
         sent_before = mails_of(lost)
 
     monkeypatch.setenv("DATA", str(tmp_path / "new"))
@@ -147,7 +147,7 @@ def test_an_empty_machine_goes_on_from_the_backup_and_mails_nothing_again(
             assert site.waits(CLIENT, "deferred", "information.collect_information_1"), "Airflow knows of no answer"
             assert wake(airflow) >= len(ids)
             they_went_on(site)
-            until(lambda: site.pending(COUNCIL, "round_1.appraisal.score"), "the scorecards, asked for again")
+            site.until(lambda: site.pending(COUNCIL, "round_1.appraisal.score"), "the scorecards, asked for again")
             time.sleep(PARKING_SECONDS)
             council_decides(site)
             assert mails_of(new) == sent_before, "nothing goes before a person has looked"
