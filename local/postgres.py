@@ -25,7 +25,8 @@ SUPERUSER = "postgres"
 LONGEST_SOCKET_PATH = 100  # bytes; the kernel allows 107
 START_SECONDS = 60.0
 CALM = {"max_connections": "200", "jit": "off", "timezone": "UTC", "log_min_messages": "warning"}
-FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# Not synchronous_commit: what was committed outlives a server that is killed, if not a machine that loses power.
+FORGETFUL = {"fsync": "off", "full_page_writes": "off"}
 
 
 class PostgresError(Exception):
@@ -35,8 +36,8 @@ class PostgresError(Exception):
 class Postgres:
     """One PostgreSQL server whose files live in ``data``.
 
-    ``durable=False`` gives up safety against a crash of the machine for speed: for tests and rehearsals. With
-    ``keeper`` the server belongs to that keeper and ends with it; without, it gets one of its own.
+    ``durable=False`` gives up safety against a crash of the machine, not of the server, for speed: for tests and
+    rehearsals. With ``keeper`` the server belongs to that keeper and ends with it; without, it gets one of its own.
     """
 
     def __init__(self, data: Path, *, keeper: Keeper | None = None, durable: bool = True) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from local.keeper import descendants
 from local.postgres import Postgres, PostgresError
 
 
@@ -32,6 +35,27 @@ def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None:
             rows = connection.execute(text("select upper(x) from t")).scalars().all()
         server.stop()
     assert rows == ["Ồ", "Ồ"]
+
+
+def test_what_was_committed_outlives_a_server_that_is_killed(tmp_path: Path) -> None:
+    server = Postgres(tmp_path / "data", durable=False)
+    server.start()
+    server.create_database("kho")
+    engine = create_engine(server.url("kho"))
+    pid = int((tmp_path / "data" / "cluster" / "postmaster.pid").read_text().splitlines()[0])
+    with engine.begin() as connection:
+        connection.execute(text("create table t (x int)"))
+    for number in range(50):
+        with engine.begin() as connection:
+            connection.execute(text("insert into t values (:n)"), {"n": number})
+    for each in (pid, *descendants(pid)):
+        os.kill(each, signal.SIGKILL)
+    server.stop()
+    server.start()
+    with create_engine(server.url("kho")).connect() as connection:
+        kept = connection.scalar(text("select count(*) from t"))
+    server.stop()
+    assert kept == 50
 
 
 def test_a_folder_with_a_long_name_is_no_obstacle(tmp_path: Path) -> None:
