@@ -41,6 +41,9 @@ class OfferedRequest(ClientRequest, SignOff):
         """Have it signed off first."""
         return SignOff.work(self, context)
 
+    def begin(self, case: Case) -> None:
+        """Nothing: the client is not asked before the sign-off."""
+
     def signed(self, context: Context, outcome: str) -> None:
         """Ask the client."""
         return ClientRequest.work(self, context)
