@@ -5,11 +5,15 @@ from __future__ import annotations
 import itertools
 import os
 import tempfile
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
+from urllib.parse import quote
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 
 from include.register.session import migrate
 from include.settings import ROOT, Settings
@@ -71,3 +75,28 @@ def firm(register: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         smtp_conn_id="smtp_default", mail_record=None, production=False, firm_file=ROOT / "include" / "firm.yaml",
     )  # fmt: skip
     yield Firm(settings, Outbox()).day(date(2026, 12, 1))
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """The address of an S3 server in this process."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    yield f"http://127.0.0.1:{port}"
+    server.stop()
+
+
+@pytest.fixture(params=["folder", "s3"])
+def new_storage(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], str]:
+    """Gives addresses of empty storages, first of folders, then in S3, each under a name of its own."""
+    if request.param == "folder":
+        return lambda name: (tmp_path / name).as_uri()
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    endpoint = request.getfixturevalue("s3_endpoint")
+    bucket = f"ho-so-{uuid.uuid4().hex}"
+    boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1").create_bucket(Bucket=bucket)
+    return lambda name: f"s3://{bucket}/{quote(name)}/files?endpoint={endpoint}&region=us-east-1"

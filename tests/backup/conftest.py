@@ -41,7 +41,9 @@ class Place:
 
 
 @pytest.fixture
-def place(firm: Firm, postgres: Postgres, tmp_path: Path) -> Iterator[Place]:
+def place(
+    firm: Firm, postgres: Postgres, new_storage: Callable[[str], str], tmp_path: Path
+) -> Iterator[Place]:
     """An installation whose firm has opened an engagement; Airflow's database holds a run."""
     name = f"airflow_{next(_NUMBERS)}"
     postgres.create_database(name)
@@ -50,15 +52,16 @@ def place(firm: Firm, postgres: Postgres, tmp_path: Path) -> Iterator[Place]:
         connection.execute(text("insert into alembic_version values ('abc')"))
         connection.execute(text("create table dag_run (id serial primary key, state text)"))
         connection.execute(text("insert into dag_run (state) values ('running')"))
-    storage = tmp_path / "storage"
-    settings = replace(firm.settings, storage_url=storage.as_uri())
+    settings = replace(firm.settings, storage_url=new_storage("storage"))
     yield Place(Firm(settings, Outbox()).open(), postgres.url(name), tmp_path / "backups")
     postgres.drop_database(name)
 
 
 @pytest.fixture
-def empty(postgres: Postgres, tmp_path: Path, firm: Firm) -> Iterator[Callable[[], Place]]:
-    """Makes an installation without anything: two databases without a table, a folder that is not there."""
+def empty(
+    postgres: Postgres, new_storage: Callable[[str], str], tmp_path: Path, firm: Firm
+) -> Iterator[Callable[[], Place]]:
+    """Makes an installation without anything: two databases without a table, a storage without a file."""
     names = list[str]()
 
     def make() -> Place:
@@ -68,7 +71,7 @@ def empty(postgres: Postgres, tmp_path: Path, firm: Firm) -> Iterator[Callable[[
             postgres.create_database(name)
         register_url, airflow_url = map(postgres.url, names[-2:])
         settings: Settings = replace(
-            firm.settings, register_url=register_url, storage_url=(tmp_path / f"restored-{number}").as_uri()
+            firm.settings, register_url=register_url, storage_url=new_storage(f"restored-{number}")
         )
         return Place(Firm(settings, Outbox()), airflow_url, tmp_path / "backups")
 
