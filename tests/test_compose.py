@@ -26,7 +26,7 @@ from include.doctor.environment import read_environment_file
 from include.production import LOGIN, STAFF, airflow_findings, engagement_findings
 from include.register.session import migrate
 from include.settings import ROOT, load_settings
-from local.postgres import Postgres, _programs
+from local.postgres import Postgres, find_programs
 from local.secrets_file import KNOWN_BY_PEOPLE, SECRETS, complete
 from tests.compose import COMPOSE, DOCKERFILE, INTERPOLATION, SERVICES, interpolated
 
@@ -459,7 +459,7 @@ def initialised(postgres: Postgres) -> Iterator[tuple[Postgres, dict[str, str]]]
     socket = parse_qs(urlsplit(postgres.url("postgres")).query)["host"][0]
     try:
         subprocess.run(
-            [str(_programs() / "psql"), "-v", "ON_ERROR_STOP=1", "--no-psqlrc", "-h", socket, "-U", "postgres"],
+            [str(find_programs() / "psql"), "-v", "ON_ERROR_STOP=1", "--no-psqlrc", "-h", socket, "-U", "postgres"],
             input=COMPOSE["configs"]["databases"]["content"],
             env={
                 "PATH": os.defpath,

@@ -72,6 +72,6 @@ def test_a_broker_is_greeted_with_its_password(broker: int) -> None:
     url = f"redis://:{PASSWORD}@127.0.0.1:{broker}/0"
     assert levels(in_time("Broker", lambda: broker_findings(CELERY | {BROKER: url}))) == {BROKER: "ok"}
     for wrong in (url.replace(PASSWORD, "x" + PASSWORD), url.replace(f":{PASSWORD}@", ""), "redis://127.0.0.1:1/0"):
-        (found,) = in_time("Broker", lambda wrong=wrong: broker_findings(CELERY | {BROKER: wrong}))  # type: ignore[misc]
+        (found,) = in_time("Broker", lambda wrong=wrong: broker_findings(CELERY | {BROKER: wrong}))
         assert found.level == "refused", wrong
         assert PASSWORD not in str(found)

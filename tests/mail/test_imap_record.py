@@ -220,5 +220,5 @@ def test_a_folder_or_an_account_that_is_not_there_does_not_say_no(dovecot: Dovec
     for server, folder in ((dovecot.server(), "Nowhere"), (dovecot.server("falsch"), "INBOX"),
                            (replace(dovecot.server(), port=9, timeout=5), "INBOX")):  # fmt: skip
         with pytest.raises(TransientMailError) as told:
-            ImapRecord(lambda server=server: server, folder).contains("<1@k.example>", since=SINCE)  # type: ignore[misc]
+            ImapRecord(lambda server=server: server, folder).contains("<1@k.example>", since=SINCE)
         assert "hoso" not in str(told.value)

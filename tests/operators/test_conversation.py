@@ -146,7 +146,7 @@ def test_what_cannot_be_begun_is_left_to_its_own_turn(firm: Firm, monkeypatch: p
     assert "quote" not in mails(firm)
 
 
-def test_an_offer_is_not_begun_before_it_is_signed_off(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_offer_is_not_begun_before_it_is_signed_off(firm: Firm) -> None:
     firm.open().inform().decide()
     offer = OfferedRequest(task_id="follows", gate="quote", kind="quote")
     with firm.case() as case:

@@ -22,7 +22,7 @@ import httpx
 
 from chaos.stand import NOTICED_SOON
 from local.ports import HOST
-from local.postgres import _programs
+from local.postgres import find_programs
 from local.secrets_file import completed
 from local.stack import API_SECONDS, ROOT, Stack, StackError
 from tests.compose import COMPOSE, SERVICES, image_environment, interpolated
@@ -130,7 +130,7 @@ class Cluster(Stack):
         """Return a setting as it reads on this machine."""
         text = interpolated(text, self._filled)
         for pattern, place in self._places().items():
-            text = re.sub(pattern, lambda _, place=place: place, text)  # type: ignore[misc]
+            text = re.sub(pattern, lambda _, place=place: place, text)
         return text
 
     def _filled(self, found: re.Match[str]) -> str:
@@ -179,7 +179,8 @@ class Cluster(Stack):
     def _prepare_databases(self) -> None:
         sockets = parse_qs(urlsplit(self._postgres.url("postgres")).query)["host"][0]
         # As PostgreSQL's image does it, with the same SQL.
-        self._step([str(_programs() / "psql"), "--no-psqlrc", "-v", "ON_ERROR_STOP=1", "-h", sockets, "-U", "postgres"],
+        psql = str(find_programs() / "psql")
+        self._step([psql, "--no-psqlrc", "-v", "ON_ERROR_STOP=1", "-h", sockets, "-U", "postgres"],
                    given=COMPOSE["configs"]["databases"]["content"], env={"PATH": os.defpath, **{
                        name: self._env_file[name]
                        for name in SERVICES["postgres"]["environment"] if name in self._env_file}})  # fmt: skip

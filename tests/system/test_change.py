@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -172,14 +173,14 @@ def open_all(site: Site) -> None:
             firm.sign("first_meeting", "no")
         site.airflow.trigger("engagement", firm.engagement, {"engagement_id": firm.engagement})
     for number in INTAKE:
-        site.until(lambda n=number: site.waits(n, "deferred", "intake.complete_intake_form"), "the client's wait")  # type: ignore[misc]
-        site.until(lambda n=number: site.pending(n, "intake.hold_first_meeting"), "the first meeting")  # type: ignore[misc]
+        site.until(partial(site.waits, number, "deferred", "intake.complete_intake_form"), "the client's wait")
+        site.until(partial(site.pending, number, "intake.hold_first_meeting"), "the first meeting")
     for number in REVIEW:
-        site.until(lambda n=number: site.pending(n, "information.collect_information_1"), "the review")  # type: ignore[misc]
+        site.until(partial(site.pending, number, "information.collect_information_1"), "the review")
     for number in DECISION:
-        site.until(lambda n=number: site.pending(n, "contract.decide"), "the decision")  # type: ignore[misc]
+        site.until(partial(site.pending, number, "contract.decide"), "the decision")
     for number in COUNCIL:
-        site.until(lambda n=number: site.scored(n), "who is to score")  # type: ignore[misc]
+        site.until(partial(site.scored, number), "who is to score")
     time.sleep(PARKING_SECONDS)
 
 
@@ -229,9 +230,9 @@ def test_no_change_of_the_file_under_runs_loses_a_decision_or_repeats_a_mail(sit
     old = [site.pending(number, "information.collect_information_1")[0] for number in REVIEW if number != 8]
     change(site.stack.dags, *FLOW_2, *RENAMED_OUTRIGHT, NEW_FLOW)
     for number in REVIEW[1:]:
-        site.until(lambda n=number: site.pending(n, "information.gather_information_1"), "the review's new name")  # type: ignore[misc]
+        site.until(partial(site.pending, number, "information.gather_information_1"), "the review's new name")
     for number in INTAKE[2:]:
-        site.until(lambda n=number: site.waits(n, "deferred", "intake.fill_in_intake_form"), "the intake's new name")  # type: ignore[misc]
+        site.until(partial(site.waits, number, "deferred", "intake.fill_in_intake_form"), "the intake's new name")
 
     for each in old:  # still offered by whoever has the page open
         with pytest.raises(ApiError) as refused:
@@ -250,15 +251,15 @@ def test_no_change_of_the_file_under_runs_loses_a_decision_or_repeats_a_mail(sit
     for number in COUNCIL[1:]:
         site.answer(number, "round_1.appraisal.score", "scorecard", "submit", **GOOD)
     for number in INTAKE[1:]:
-        site.until(lambda n=number: site.waits(n, "deferred", "information.gather_information_1"), "the information")  # type: ignore[misc]
+        site.until(partial(site.waits, number, "deferred", "information.gather_information_1"), "the information")
         assert site.waits(number, "success", "intake.meet_again")
     for number in REVIEW[1:]:
-        site.until(lambda n=number: site.pending(n, "contract.decide"), "the decision")  # type: ignore[misc]
+        site.until(partial(site.pending, number, "contract.decide"), "the decision")
     for number in DECISION[1:]:
-        site.until(lambda n=number: site.pending(n, "contract.negotiate_quote_1"), "the quote")  # type: ignore[misc]
+        site.until(partial(site.pending, number, "contract.negotiate_quote_1"), "the quote")
         assert site.waits(number, "success", "contract.decide_together")
     for number in COUNCIL[1:]:
-        site.until(lambda n=number: site.waits(n, "deferred", "handover.accept_1"), "the handover")  # type: ignore[misc]
+        site.until(partial(site.waits, number, "deferred", "handover.accept_1"), "the handover")
 
     site.ids.append(register_engagement(check_form({**FORM, "referrer": "20"})))
     site.airflow.trigger("engagement", site.ids[20], {"engagement_id": site.ids[20]})

@@ -262,7 +262,7 @@ def test_of_two_people_who_answer_at_once_the_second_is_told_so(stack: Stack, ai
     for pair in range(4):
         engagement_id = register_engagement(form_of(f"Công ty TNHH Hai Người {pair}"))
         airflow.trigger("engagement", engagement_id, {"engagement_id": engagement_id})
-        until(lambda run=engagement_id: any(  # type: ignore[misc]
+        until(lambda run=engagement_id: any(
             each.state == "awaiting_input" for each in airflow.pending_sign_offs("engagement", run)), "a sign-off")
         time.sleep(PARKING_SECONDS)
         (asked,) = airflow.pending_sign_offs("engagement", engagement_id)

@@ -102,7 +102,7 @@ def to_the_end(site: Site) -> None:
         site.answer(number, "contract.decide", "decision", "decline", reason="không đủ người")
     site.firm(COUNCIL).put("handover", {"reply": "accept"})
     for engagement in site.ids:
-        site.until(lambda e=engagement: site.airflow.run("engagement", e)["state"] == "success", "the run's end")  # type: ignore[misc]
+        site.until(lambda e=engagement: site.airflow.run("engagement", e)["state"] == "success", "the run's end")
 
 
 def mails_of(stack: Stack) -> list[str]:
