@@ -210,6 +210,8 @@ def measure(
     with running(folder, settings, schedulers) as site:
         rate = tasks_a_second(site.airflow)
         say(f"  {rate:.1f} tasks a second")
+        if not levels:
+            return rate, []
         say("engagements are opened…")
         model = site.open("information")
         ready = [[site.open(kind) for _ in range(probes) for kind in ("information", "quote")] for _ in levels]
@@ -273,25 +275,27 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure, print a table, keep the numbers; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
     parser.add_argument("--out", type=Path, default=OUT, metavar="FOLDER")
-    parser.add_argument("--open", type=int, nargs="+", default=list(LEVELS), metavar="N")
+    parser.add_argument("--open", type=int, nargs="*", default=list(LEVELS), metavar="N",
+                        help="levels of open engagements; none: tasks a second alone")
     parser.add_argument("--settings", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
     parser.add_argument("--probes", type=int, default=PROBES, metavar="N", help="real ones of each kind, at each level")
     parser.add_argument("--schedulers", type=int, default=1, metavar="K")
-    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="settings laid over ours")
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="settings laid over both")
     given = parser.parse_args(arguments)
+    over = dict(each.split("=", 1) for each in given.set)
     console = Console(highlight=False)
-    results: dict[str, Any] = {"machine": machine.facts(), "schedulers": given.schedulers, "tasks_a_second": {},
-                               "settings": {}}
+    results: dict[str, Any] = {"machine": machine.facts(), "over": over, "schedulers": given.schedulers,
+                               "tasks_a_second": {}, "settings": {}}
     for name in given.settings:
         console.print(f"{name}:")
-        over = dict(each.split("=", 1) for each in given.set) if name == "ours" else {}
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             results["tasks_a_second"][name], results["settings"][name] = measure(
                 Path(folder), {**SETTINGS[name], **over}, sorted(given.open), console.print,
                 schedulers=given.schedulers if name == "ours" else 1, probes=given.probes,
             )  # fmt: skip
     results["machine"]["load_after"] = machine.load()
-    console.print(_table(results))
+    if given.open:
+        console.print(_table(results))
     given.out.mkdir(parents=True, exist_ok=True)
     path = given.out / f"scale-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}.json"
     path.write_text(json.dumps(results, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
