@@ -26,6 +26,7 @@ def facts() -> dict[str, Any]:
         "load": load(),
     }
 
+
 @contextmanager
 def environment(**values: str) -> Iterator[None]:
     """Set variables of this process's environment meanwhile."""
