@@ -1,6 +1,6 @@
 """``python -m bench.growth RESULTS.json… --out PICTURE.svg``: what grows with the number of open engagements, drawn.
 
-Reads what ``bench.scale`` wrote. The law is that of least squares: seconds = fixed + open × slope.
+Reads what ``bench.scale`` wrote and prints the laws, by least squares: value = fixed + open × slope.
 """
 
 from __future__ import annotations
@@ -8,60 +8,68 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib
 import numpy
 
-from bench.scale import WHAT, airflow_cpu
+from bench.scale import airflow_cpu
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
 
 COLOURS = {"ours": "#0b5cad", "defaults": "#b45309"}
-MARKS = {"ours": "o", "defaults": "s"}
+
+VALUES: dict[str, tuple[str, Callable[[Mapping[str, Any]], float]]] = {
+    "receipt": ("s", lambda row: row["receipt"]["median"]),
+    "sign_off": ("s", lambda row: row["sign_off"]["median"]),
+    "documents": ("s", lambda row: row["documents"]["median"]),
+    "next_task": ("s", lambda row: row["next_task"]["median"]),
+    "round": ("s", lambda row: row["round"]),
+    "cpu": ("s a minute", lambda row: airflow_cpu(row["waiting_cpu"])),
+    "memory": ("MB", lambda row: row["memory"] / 1e6),
+    "database": ("MB", lambda row: row["database"]["bytes"] / 1e6),
+    "rows": ("rows", lambda row: row["database"]["rows"]),
+}
+PANELS = (
+    ("Seconds: the scheduler's round (line), a decision → the next task (dots)", "round", "next_task"),
+    ("Seconds: a file → its receipt (line), → the sign-off (dots)", "receipt", "sign_off"),
+    ("CPU of Airflow while all wait [s a minute]", "cpu", None),
+    ("Memory of Airflow's processes (line), its database (dots) [MB]", "memory", "database"),
+)
 
 
 class Law(NamedTuple):
-    """Seconds = ``fixed`` + open engagements × ``slope``."""
+    """Value = ``fixed`` + open engagements × ``slope``."""
 
     fixed: float
     slope: float
 
-    def __str__(self) -> str:
-        return f"{self.fixed:.1f} s + {self.slope * 1000:.1f} s per 1 000 open"
-
 
 def law(rows: Sequence[Mapping[str, Any]], what: str) -> Law:
-    """Fit the medians of ``what`` (``WHAT``)."""
-    slope, fixed = numpy.polyfit([row["open"] for row in rows], [row[what]["median"] for row in rows], 1)
+    """Fit a value (``VALUES``)."""
+    value = VALUES[what][1]
+    slope, fixed = numpy.polyfit([row["open"] for row in rows], [value(row) for row in rows], 1)
     return Law(float(fixed), float(slope))
 
 
 def draw(runs: Mapping[str, Sequence[Mapping[str, Any]]], out: Path) -> None:
     """Draw reaction, CPU, memory and database against the number of open engagements, for each settings' rows."""
     figure, axes = plt.subplots(2, 2, figsize=(10, 7), layout="constrained")
-    panels = (
-        ("From a decision to the next task's (line), from a file to the sign-off (dashed) [s]",
-         lambda row: row["next_task"]["median"]),
-        ("CPU of Airflow while all wait [s a minute]", lambda row: airflow_cpu(row["waiting_cpu"])),
-        ("Memory of Airflow's processes [MB]", lambda row: row["memory"] / 1e6),
-        ("Airflow's database [MB]", lambda row: row["database"]["bytes"] / 1e6),
-    )
-    for axis, (title, value) in zip(axes.flat, panels, strict=True):
+    for axis, (title, line, dots) in zip(axes.flat, PANELS, strict=True):
         for name, rows in runs.items():
-            style = {"color": COLOURS[name], "marker": MARKS[name]}
-            axis.plot([row["open"] for row in rows], [value(row) for row in rows], label=name, **style)
-            if axis is axes.flat[0]:
-                axis.plot([row["open"] for row in rows], [row["sign_off"]["median"] for row in rows], "--", **style)
+            many = [row["open"] for row in rows]
+            axis.plot(many, [VALUES[line][1](row) for row in rows], "-", color=COLOURS[name], label=name)
+            if dots:
+                axis.plot(many, [VALUES[dots][1](row) for row in rows], "o", color=COLOURS[name])
         axis.set(title=title, xlabel="open engagements")
         axis.title.set_fontsize(10)
         axis.grid(alpha=0.3)
         axis.set_ylim(bottom=0)
     axes.flat[0].legend()
-    figure.savefig(out)
+    figure.savefig(out, metadata={"Date": None})
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -78,8 +86,9 @@ def main(arguments: list[str] | None = None) -> int:
         rows.sort(key=lambda row: row["open"])
     draw(runs, given.out)
     for name, rows in runs.items():
-        for what in WHAT:
-            print(f"{name}, {what}: {law(rows, what)}")
+        for what, (unit, _) in VALUES.items():
+            fixed, slope = law(rows, what)
+            print(f"{name}, {what}: {fixed:.1f} {unit} + {slope * 1000:.2f} {unit} per 1 000 open")
     return 0
 
 
