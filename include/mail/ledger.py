@@ -17,8 +17,7 @@ from email.parser import BytesHeaderParser
 from email.policy import SMTP
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import CursorResult, Engine, or_, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import CursorResult, Engine, delete, or_, select, text, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from include.clock import now
@@ -100,8 +99,8 @@ class MailLedger:
         called again by a later try. Never raises for the relay's sake: see the row's ``state``. Raises InvalidAddress.
         """
         recipient = checked_address(recipient)
-        self._claim(key, engagement_id, template, stage, recipient, day, subject)
         with advisory_lock(self._engine, f"mail/{key}"):
+            self._claim(key, engagement_id, template, stage, recipient, day, subject)
             row = self._row(key)
             if row.state == "claimed" and row.path is None:
                 row = self._composed(row, build)
@@ -131,6 +130,7 @@ class MailLedger:
         """
         if self._transport is None:
             raise ValueError("a ledger without a transport delivers nothing")
+        self._withdraw_unwritten()
         states: Counter[str] = Counter()
         with self._transport.session() as transport:
             for key in self._due_keys():
@@ -189,9 +189,8 @@ class MailLedger:
         with self._sessions.begin() as session:
             if session.scalar(select(Mail.id).where(Mail.key == key)) is not None:
                 return
-            session.execute(
-                insert(Mail)
-                .values(
+            session.add(
+                Mail(
                     key=key,
                     engagement_id=engagement_id,
                     template=template,
@@ -203,8 +202,27 @@ class MailLedger:
                     day=day,
                     state="claimed",
                 )
-                .on_conflict_do_nothing()  # by key and by Message-ID, which follows from it
             )
+
+    def _withdraw_unwritten(self) -> None:
+        """Take back the claims of posters that died before they had written the mail: its reason may be gone.
+
+        Whoever still has the reason posts the mail again, which claims it anew under the same Message-ID.
+        """
+        with self._sessions() as session:
+            unwritten = select(Mail.key).where(Mail.state == "claimed", Mail.path.is_(None))
+            keys = session.scalars(unwritten).all()
+        for key in keys:
+            with advisory_lock(self._engine, f"mail/{key}", wait=False) as held, self._sessions.begin() as session:
+                row = session.scalar(unwritten.with_only_columns(Mail).where(Mail.key == key)) if held else None
+                if row is None:
+                    continue
+                try:
+                    self._storage.delete(_path(row))
+                except StorageError as error:
+                    log.warning("The claim of mail %d is taken back later: %s", row.id, error)
+                else:
+                    session.execute(delete(Mail).where(Mail.id == row.id, Mail.state == row.state))
 
     def _message_id(self, session: Session, key: str) -> str:
         secret = session.scalars(select(Installation.message_id_secret)).one()

@@ -32,18 +32,23 @@ def lock_number(name: str) -> int:
 
 
 @contextmanager
-def advisory_lock(engine: Engine, name: str) -> Iterator[None]:
-    """Hold PostgreSQL's session-level lock ``name`` on a connection of its own; waits for its turn.
+def advisory_lock(engine: Engine, name: str, *, wait: bool = True) -> Iterator[bool]:
+    """Hold PostgreSQL's session-level lock ``name`` on a connection of its own; say whether it is held.
 
-    The server lets go of it when the holder dies, so a killed task leaves nothing locked.
+    It waits for its turn, or with ``wait`` off goes without a lock that somebody else holds. The server lets go of it
+    when the holder dies, so a killed task leaves nothing locked.
     """
-    number = lock_number(name)
+    number = {"n": lock_number(name)}
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("select pg_advisory_lock(:n)"), {"n": number})
+        if wait:
+            connection.execute(text("select pg_advisory_lock(:n)"), number)
+        elif not connection.scalar(text("select pg_try_advisory_lock(:n)"), number):
+            yield False
+            return
         try:
-            yield
+            yield True
         finally:
-            connection.execute(text("select pg_advisory_unlock(:n)"), {"n": number})
+            connection.execute(text("select pg_advisory_unlock(:n)"), number)
 
 
 def newest_schema() -> str:

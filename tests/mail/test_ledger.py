@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
-from include.mail import ledger as ledger_module
 from include.mail.ledger import DELAYS, THREAD_LENGTH, MailLedger, cancel_queued, pause, resume
 from include.mail.message import InvalidAddress, build_message
 from include.mail.record import FolderRecord
@@ -144,22 +142,6 @@ def test_two_at_once_send_one_mail(office: Post, desk: Desk) -> None:
         thread.join()
     assert len(desk.taken) == 1
     assert ids == desk.ids() * 4
-
-
-def test_those_who_found_no_claim_yet_claim_one_mail(office: Post, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many times over: PostgreSQL meets the Message-ID's twin before the key's only now and then."""
-    everybody = threading.Barrier(4)
-    whole = MailLedger._message_id
-
-    def together(ledger: MailLedger, session: Session, key: str) -> str:
-        everybody.wait(timeout=30)
-        return whole(ledger, session, key)
-
-    monkeypatch.setattr(MailLedger, "_message_id", together)
-    with ThreadPoolExecutor(4) as pool:
-        for number in range(40):
-            ids = pool.map(lambda _, number=number: office.post(office.ledger(), str(number)).message_id, range(4))
-            assert len(set(ids)) == 1
 
 
 def test_later_mails_refer_to_the_earlier_ones_of_the_same_recipient(office: Post) -> None:
@@ -387,6 +369,10 @@ class DyingTransport(Transport):
         raise Killed
 
 
+def die(*_: object, **__: object) -> Any:
+    raise Killed
+
+
 def die_at_mark(state: str) -> Callable[..., Any]:
     marked = MailLedger._marked
 
@@ -398,14 +384,12 @@ def die_at_mark(state: str) -> Callable[..., Any]:
     return mark
 
 
+@pytest.mark.parametrize("step", ["advisory_lock", "hmac.digest"])
 def test_killed_before_the_row_is_claimed_leaves_nothing(
-    office: Post, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    office: Post, desk: Desk, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    def die(*_: object) -> None:
-        raise Killed
-
     with monkeypatch.context() as patch:
-        patch.setattr(ledger_module, "insert", die)
+        patch.setattr(f"include.mail.ledger.{step}", die)
         with pytest.raises(Killed):
             office.post(office.ledger())
     assert office.rows() == []
@@ -413,17 +397,41 @@ def test_killed_before_the_row_is_claimed_leaves_nothing(
     assert len(desk.taken) == 1
 
 
-@pytest.mark.parametrize("step", ["lock", "build", "put", "handed_over", "before", "after", "sent"])
+@pytest.mark.parametrize("step", ["build", "put", "path"])
+def test_a_mail_that_was_never_written_leaves_nothing_when_nobody_posts_it_again(
+    office: Post, desk: Desk, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    with monkeypatch.context() as patch:
+        if step == "put":
+            patch.setattr(office.storage, "put", die)
+        if step == "path":
+            patch.setattr(MailLedger, "_marked", die)
+        with pytest.raises(Killed):
+            office.post(office.ledger(), build=die if step == "build" else None)
+    [claimed] = office.rows()
+    office.ledger().deliver_due()
+    assert office.rows() == []
+    assert office.storage.list("") == []
+    assert office.post(office.ledger()).message_id == claimed.message_id
+    assert desk.ids() == [claimed.message_id]
+
+
+def test_a_mail_that_is_being_written_is_not_taken_back(office: Post, desk: Desk) -> None:
+    def build_while_the_outbox_runs(message_id: str, references: Sequence[str]) -> bytes:
+        office.ledger().deliver_due()
+        return office.build(message_id, references)
+
+    office.post(office.ledger(), build=build_while_the_outbox_runs)
+    assert [row.state for row in office.rows()] == ["sent"]
+    assert len(desk.taken) == 1
+
+
+@pytest.mark.parametrize("step", ["build", "put", "handed_over", "before", "after", "sent"])
 def test_killed_at_any_step_the_next_try_sends_exactly_one_mail(
     office: Post, desk: Desk, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    def die(*_: object, **__: object) -> Any:
-        raise Killed
-
     with monkeypatch.context() as patch:
         transport = DyingTransport(office.relay, after=step == "after") if step in ("before", "after") else None
-        if step == "lock":
-            patch.setattr(ledger_module, "advisory_lock", die)
         if step == "put":
             patch.setattr(office.storage, "put", die)
         if step in ("handed_over", "sent"):

@@ -98,6 +98,7 @@ class Mails(RuleBasedStateMachine):
         self.posted: list[str] = []
         self.cancelled: set[str] = set()
         self.settled: set[str] = set()
+        self.unwritten: set[str] = set()  # whose first poster died: they may come behind later ones
         with self.register.begin() as session:
             session.add(
                 Engagement(id=self.engagement, language="vi", form={}, form_digest=self.engagement,
@@ -109,18 +110,29 @@ class Mails(RuleBasedStateMachine):
     def ledger(self) -> MailLedger:
         return MailLedger(self.register, self.storage, self.relay, domain="k.example", record=self.relay)
 
-    def post(self, reason: str, to: str) -> None:
+    def post(self, reason: str, to: str, *, dies: bool = False) -> None:
         key = f"{self.engagement}/{reason}/{to}"
         if key not in self.posted:
             self.posted.append(key)
         self.ledger().post(
             key=key, engagement_id=self.engagement, template="welcome", stage="intake", recipient=to,
             day=date(2026, 12, 1), subject="Chào",
-            build=lambda message_id, references: build_message(
-                sender="K <hoso@k.example>", to=("A", to), reply_to=None, subject="Chào", text="x\n", html=None,
-                message_id=message_id, references=references, date=self.now,
-            ),
+            build=lambda message_id, references: self.written(message_id, references, to, dies=dies),
         )  # fmt: skip
+
+    def written(self, message_id: str, references: list[str], to: str, *, dies: bool) -> bytes:
+        if dies:
+            self.unwritten.add(message_id)
+            raise Killed
+        return build_message(
+            sender="K <hoso@k.example>", to=("A", to), reply_to=None, subject="Chào", text="x\n", html=None,
+            message_id=message_id, references=references, date=self.now,
+        )  # fmt: skip
+
+    @rule(reason=st.integers(1, 6).map(str), to=st.sampled_from(RECIPIENTS))
+    def dies_before_the_mail_is_written(self, reason: str, to: str) -> None:
+        with suppress(Killed):
+            self.post(reason, to, dies=True)
 
     @rule(reason=st.integers(1, 6).map(str), to=st.sampled_from(RECIPIENTS), mood=st.sampled_from(MOODS))
     def is_posted(self, reason: str, to: str, mood: str) -> None:
@@ -147,6 +159,7 @@ class Mails(RuleBasedStateMachine):
         self.relay.mood = mood
         with suppress(Killed):
             self.ledger().deliver_due()
+        assert not [row for row in self.rows() if row.state == "claimed" and row.path is None]
 
     @rule()
     def the_record_comes_or_goes(self) -> None:
@@ -223,7 +236,8 @@ class Mails(RuleBasedStateMachine):
         went = [message_id for message_id, _ in self.relay.taken if message_id in own]
         assert sorted(went) == sorted(row.message_id for row in sent)
         for to in RECIPIENTS:
-            in_order = [row.message_id for row in sent if row.recipient == to and row.message_id not in self.settled]
+            moved = self.settled | self.unwritten
+            in_order = [row.message_id for row in sent if row.recipient == to and row.message_id not in moved]
             assert [message_id for message_id in went if message_id in in_order] == in_order
         self.folder.cleanup()
 
