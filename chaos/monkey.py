@@ -178,13 +178,14 @@ class Monkey:
             return seen and until(lambda: not api.import_errors(), seconds=RECOVERY_SECONDS)
 
     def _clock(self, minutes: int) -> bool:
+        """Airflow writes no heartbeat before the time has come that its last one was dated with."""
         with self.stand.clock_off(minutes):
             time.sleep(AWAY_SECONDS)
-        return self._all_whole()
+        return self._all_whole(within=RECOVERY_SECONDS + max(minutes, 0) * 60)
 
-    def _all_whole(self) -> bool:
+    def _all_whole(self, *, within: float = RECOVERY_SECONDS) -> bool:
         since = datetime.now(timezone.utc)
-        return until(lambda: all(self._whole(name, since) for name in HEARTBEATS), seconds=RECOVERY_SECONDS)
+        return until(lambda: all(self._whole(name, since) for name in HEARTBEATS), seconds=within)
 
 
 def _instant(written: str | None) -> datetime:
