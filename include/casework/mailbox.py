@@ -240,7 +240,9 @@ def _taken_in(case: Case, row: IncomingMail) -> bool:
 
 def answer_of(arrived: Arrived, request: Request, *, mark: str) -> Dropped:
     """Return a message as an answer to ``request``: a decision where the first line says one and nothing else,
-    answers where lines begin with what was asked for, the text as message, the files under safe names."""
+    answers where lines begin with what was asked for, the text as message, the files under safe names.
+
+    ``mark`` tells it from an answer with the same words to this or another request."""
     row = process.REQUESTS[request.kind]
     decided = decision(arrived.text) if row.replies else None
     names = stored_names([file.name for file in arrived.files], mark=mark)
@@ -250,6 +252,7 @@ def answer_of(arrived: Arrived, request: Request, *, mark: str) -> Dropped:
         items=lines_after_decision(arrived.text)[:100] if decided == "changes" and decided in row.replies else (),
         answers=answers_in(arrived.text, row.items),
         files={name: file.data for name, file in zip(names, arrived.files, strict=True)},
+        mark=mark,
     )
 
 

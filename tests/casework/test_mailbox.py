@@ -27,7 +27,7 @@ from include.mail.imap import Waiting
 from include.register.models import Document, Event, IncomingMail, Mail, Request
 from include.storage.base import StorageError
 from tests.casework.saboteur import Killed, Saboteur
-from tests.firm import ANSWERS, PDF, QUOTE, Firm
+from tests.firm import ANSWERS, GOOD, PDF, QUOTE, Firm
 
 CLIENT = "ketoan@banmesom.example"
 
@@ -407,6 +407,36 @@ def test_one_message_that_storage_refuses_holds_up_no_other(asked: Firm, monkeyp
     assert [state for state, _ in states(asked)] == ["filing", "filed"]
     read(asked, box)
     assert [state for state, _ in states(asked)] == ["filed", "filed"] and box.inbox == {}
+
+
+def test_the_same_words_to_an_earlier_request_are_not_taken_for_an_answer_that_a_dead_run_had_filed(
+    quoted: Firm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = Box()
+    box.deliver(written(to=tagged(quoted, "quote"), text="Đồng ý", message_id="<1@banmesom.example>"))
+    read(quoted, box)
+    assert quoted.receive("quote") == "accept"
+    quoted.ask("contract")
+    assert quoted.put("contract", files={"scan.pdf": PDF}).receive("contract") == "received"
+    assert quoted.sign("contract_check", "accept") == "accept"
+    quoted.deliver().score(GOOD).conclude()
+    quoted.ask("handover")
+    box.deliver(written(to=tagged(quoted, "handover"), text="Đồng ý", message_id="<2@banmesom.example>"))
+    storage = type(quoted.office().storage)
+    put = storage.put
+
+    def die_in_the_inbox(self: Any, path: str, data: bytes, *, media_type: str) -> None:
+        if path.startswith("inbox/"):
+            raise Killed
+        put(self, path, data, media_type=media_type)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "put", die_in_the_inbox)
+        with pytest.raises(Killed):
+            read(quoted, box)
+    read(quoted, box)
+    assert [state for state, _ in states(quoted)] == ["filed", "filed"]
+    assert quoted.receive("handover") == "accept"
 
 
 def play(firm: Firm, saboteur: Saboteur, *, received_between: bool) -> dict[str, Any]:
