@@ -209,12 +209,12 @@ class MailLedger:
 
         Whoever still has the reason posts the mail again, which claims it anew under the same Message-ID.
         """
+        unwritten = select(Mail).where(Mail.state == "claimed", Mail.path.is_(None))
         with self._sessions() as session:
-            unwritten = select(Mail.key).where(Mail.state == "claimed", Mail.path.is_(None))
-            keys = session.scalars(unwritten).all()
-        for key in keys:
-            with advisory_lock(self._engine, f"mail/{key}", wait=False) as held, self._sessions.begin() as session:
-                row = session.scalar(unwritten.with_only_columns(Mail).where(Mail.key == key)) if held else None
+            found = session.scalars(unwritten).all()
+        for each in found:
+            with advisory_lock(self._engine, f"mail/{each.key}", wait=False) as held, self._sessions.begin() as session:
+                row = session.scalar(unwritten.where(Mail.id == each.id)) if held else None
                 if row is None:
                     continue
                 try:
