@@ -6,6 +6,7 @@ import socket
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -18,6 +19,7 @@ from include.mail.transport import Relay
 from include.register.models import Engagement
 from include.register.session import sessions
 from tests.mail.desk import Desk
+from tests.mail.post import Post
 from tests.mail.servers import dovecot, smtp_port
 
 __all__ = ["dovecot", "smtp_port"]
@@ -82,3 +84,13 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
 
     monkeypatch.setattr(ledger_module, "now", lambda: clock.now() + passed)
     return move
+
+
+@pytest.fixture
+def office(
+    ledger_register: sessionmaker[RegisterSession], tmp_path: Path, relay: Relay, desk: Desk, engagement: str
+) -> Post:
+    """A mail to post through the relay, whose desk keeps the record."""
+    post = Post(ledger_register, tmp_path, relay, engagement)
+    desk.archive = post.record_folder
+    return post

@@ -20,8 +20,8 @@ from include.mail.imap import ImapServer
 from include.mail.ledger import MailLedger
 from include.mail.record import ImapRecord
 from include.mail.transport import Relay, TransientMailError
+from tests.mail.post import DyingTransport, Killed, Post
 from tests.mail.servers import Dovecot
-from tests.mail.test_ledger import DyingTransport, Killed, Post
 
 ARCHIVE = "luutru@kehoachviet.example"
 SINCE = datetime(2026, 12, 1, tzinfo=timezone.utc)

@@ -15,7 +15,7 @@ from include.mail.transport import Relay
 from include.register.models import Engagement, Event, Mail
 from include.register.session import sessions
 from tests.mail.desk import Desk
-from tests.mail.test_ledger import Post
+from tests.mail.post import Post
 
 BACKUP_AGE = timedelta(hours=6)
 
