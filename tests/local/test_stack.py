@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -59,11 +60,10 @@ def listening(pids: list[int]) -> set[str]:
     """Return the local addresses, as /proc shows them, on which these processes listen."""
     sockets = set()
     for pid in pids:
-        for number in Path(f"/proc/{pid}/fd").iterdir():
-            try:
-                sockets.add(os.readlink(number))
-            except OSError:
-                continue
+        with contextlib.suppress(OSError):
+            for number in os.listdir(f"/proc/{pid}/fd"):
+                with contextlib.suppress(OSError):
+                    sockets.add(os.readlink(f"/proc/{pid}/fd/{number}"))
     found = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         for line in Path(table).read_text().splitlines()[1:]:
@@ -141,7 +141,10 @@ def test_the_portals_role_enters_the_register_only_and_changes_nothing_there(sta
 
 
 def cmdline(pid: int) -> bytes:
-    return Path(f"/proc/{pid}/cmdline").read_bytes()
+    """Return how the process was started, nothing if it has ended meanwhile."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
 
 
 def test_settings_of_another_airflow_do_not_leak_in(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
