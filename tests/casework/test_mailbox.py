@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date
-from email.message import EmailMessage
-from email.policy import SMTP
 from typing import Any
 
 import pytest
@@ -21,89 +19,11 @@ from include.casework.mailbox import (
     triage,
     undeliverable,
 )
-from include.casework.office import Office
 from include.engagement.errors import RuleBroken
-from include.mail.imap import Waiting
-from include.register.models import Document, Event, IncomingMail, Mail, Request
+from include.register.models import Document
 from include.storage.base import StorageError
-from tests.casework.saboteur import Killed, Saboteur
-from tests.firm import ANSWERS, GOOD, PDF, QUOTE, Firm
-
-CLIENT = "ketoan@banmesom.example"
-
-
-@dataclass
-class Box:
-    """A mailbox in memory, with the two folders of the real one."""
-
-    name: str = "hoso/INBOX"
-    uidvalidity: int = 7
-    inbox: dict[int, bytes] = field(default_factory=dict)
-    archived: list[int] = field(default_factory=list)
-    sizes: dict[int, int] = field(default_factory=dict)
-
-    def deliver(self, raw: bytes) -> int:
-        uid = max([0, *self.inbox, *self.archived]) + 1
-        self.inbox[uid] = raw
-        return uid
-
-    def waiting(self) -> list[Waiting]:
-        return [Waiting(uid, self.sizes.get(uid, len(raw))) for uid, raw in sorted(self.inbox.items())]
-
-    def fetch(self, uid: int) -> bytes | None:
-        return self.inbox.get(uid)
-
-    def archive(self, uid: int) -> None:
-        if self.inbox.pop(uid, None) is not None:
-            self.archived.append(uid)
-
-
-def written(
-    *, sender: str = CLIENT, to: str = "hoso@kehoachviet.example", subject: str = "Trả lời", text: str = "Kính gửi",
-    files: dict[str, bytes] | None = None, **headers: str,
-) -> bytes:  # fmt: skip
-    message = EmailMessage(policy=SMTP)
-    message["From"], message["To"], message["Subject"] = sender, to, subject
-    message["Message-ID"] = headers.pop("message_id", f"<{abs(hash((sender, to, subject, text)))}@banmesom.example>")
-    for name, value in headers.items():
-        message[name.replace("_", "-")] = value
-    message.set_content(text)
-    for name, data in (files or {}).items():
-        message.add_attachment(data, maintype="application", subtype="pdf", filename=name)
-    return message.as_bytes()
-
-
-def tagged(firm: Firm, request: str) -> str:
-    return f"hoso+{firm.engagement}.{request}@kehoachviet.example"
-
-
-def bounce(of: str, *, action: str = "failed", recipient: str = CLIENT) -> bytes:
-    return (
-        "From: MAILER-DAEMON@mx.example\r\nTo: hoso@kehoachviet.example\r\nSubject: Undelivered\r\n"
-        "Auto-Submitted: auto-replied\r\nReturn-Path: <>\r\nMIME-Version: 1.0\r\n"
-        'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n\r\n'
-        "--b\r\nContent-Type: text/plain\r\n\r\nSorry.\r\n"
-        "--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example\r\n\r\n"
-        f"Final-Recipient: rfc822; {recipient}\r\nAction: {action}\r\nStatus: 5.1.1\r\n"
-        "Diagnostic-Code: smtp; 550 no such user\r\n\r\n"
-        f"--b\r\nContent-Type: text/rfc822-headers\r\n\r\nMessage-ID: {of}\r\nSubject: x\r\n\r\n--b--\r\n"
-    ).encode()
-
-
-def sent(firm: Firm, template: str) -> Mail:
-    with firm.office().sessions() as session:
-        return session.scalars(
-            select(Mail).where(Mail.engagement_id == firm.engagement, Mail.template == template)
-        ).one()
-
-
-def states(firm: Firm) -> list[tuple[str, str]]:
-    with firm.office().sessions() as session:
-        return [(row.state, row.reason) for row in session.scalars(select(IncomingMail).order_by(IncomingMail.id))]
-
-
-def read(firm: Firm, box: Box, **options: Any) -> None:
-    read_mailbox(firm.office(), box, **options)
+from tests.casework.mailroom import CLIENT, Box, bounce, read, sent, states, tagged, written
+from tests.firm import ANSWERS, PDF, QUOTE, Firm
 
 
 @pytest.fixture
@@ -407,100 +327,3 @@ def test_one_message_that_storage_refuses_holds_up_no_other(asked: Firm, monkeyp
     assert [state for state, _ in states(asked)] == ["filing", "filed"]
     read(asked, box)
     assert [state for state, _ in states(asked)] == ["filed", "filed"] and box.inbox == {}
-
-
-def test_the_same_words_to_an_earlier_request_are_not_taken_for_an_answer_that_a_dead_run_had_filed(
-    quoted: Firm, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    box = Box()
-    box.deliver(written(to=tagged(quoted, "quote"), text="Đồng ý", message_id="<1@banmesom.example>"))
-    read(quoted, box)
-    assert quoted.receive("quote") == "accept"
-    quoted.ask("contract")
-    assert quoted.put("contract", files={"scan.pdf": PDF}).receive("contract") == "received"
-    assert quoted.sign("contract_check", "accept") == "accept"
-    quoted.deliver().score(GOOD).conclude()
-    quoted.ask("handover")
-    box.deliver(written(to=tagged(quoted, "handover"), text="Đồng ý", message_id="<2@banmesom.example>"))
-    storage = type(quoted.office().storage)
-    put = storage.put
-
-    def die_in_the_inbox(self: Any, path: str, data: bytes, *, media_type: str) -> None:
-        if path.startswith("inbox/"):
-            raise Killed
-        put(self, path, data, media_type=media_type)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(storage, "put", die_in_the_inbox)
-        with pytest.raises(Killed):
-            read(quoted, box)
-    read(quoted, box)
-    assert [state for state, _ in states(quoted)] == ["filed", "filed"]
-    assert quoted.receive("handover") == "accept"
-
-
-def play(firm: Firm, saboteur: Saboteur, *, received_between: bool) -> dict[str, Any]:
-    """A reply, a stranger's mail, a bounce and a notice of absence; run again until the run ends."""
-    firm.engagement = ""
-    firm.open(referrer=f"{saboteur.kill_at} {saboteur.after} {received_between}")
-    firm.ask("information")
-    box = Box(name=firm.engagement)
-    ours = sent(firm, "information_request").message_id
-    box.deliver(written(to=tagged(firm, "information"), text="Gửi hồ sơ", files={"business_registration.pdf": PDF}))
-    box.deliver(written(sender="la@khac.example", to=tagged(firm, "information")))
-    box.deliver(bounce(ours))
-    box.deliver(written(to=tagged(firm, "information"), text="Tôi đi vắng", Auto_Submitted="auto-replied"))
-    start = len(firm.outbox.mails)
-
-    def office() -> Office:
-        office = firm.office()
-        office.storage.put = saboteur.around(office.storage.put)
-        office.ledger.post = saboteur.around(office.ledger.post)
-        fragile = saboteur.around(box.__class__.archive.__get__(box))
-        box.archive = fragile
-        sessions = office.sessions
-
-        def watched() -> Any:
-            session = sessions()
-            session.commit = saboteur.around(session.commit)
-            return session
-
-        watched.begin = sessions.begin
-        office.sessions = watched
-        return office
-
-    for _ in range(3):
-        try:
-            read_mailbox(office(), box)
-            break
-        except Killed:
-            if received_between:
-                firm.receive("information")
-    firm.receive("information")
-    own = firm.engagement
-    with firm.office().sessions() as session:
-        address_works_again(session, CLIENT)
-        return {
-            "states": [row.state for row in session.scalars(
-                select(IncomingMail).where(IncomingMail.mailbox == own).order_by(IncomingMail.id))],
-            "mails": sorted(str(mail["subject"]).replace(own, "") for mail in firm.outbox.read()[start:]),
-            "documents": sorted(key for key in session.scalars(
-                select(Document.key).where(Document.engagement_id == own, Document.direction == "received"))),
-            "events": sorted(kind for kind in session.scalars(select(Event.kind).where(Event.engagement_id == own))),
-            "asked": session.scalars(select(Request.times_asked).where(
-                Request.engagement_id == own, Request.key == "information")).one(),
-            "inbox": firm.office().storage.list(f"inbox/{own}/"),
-            "left": box.inbox, "archived": sorted(box.archived),
-        }  # fmt: skip
-
-
-@pytest.mark.parametrize("received_between", [False, True], ids=["at_once", "received_between"])
-def test_killed_at_any_step_and_run_again_comes_to_the_same_end(firm: Firm, received_between: bool) -> None:
-    """Killed after a step is killed before the next one; only the last has no next."""
-    wanted = play(firm, calm := Saboteur(), received_between=False)
-    assert wanted["states"] == ["filed", "triage", "bounced", "automatic"]
-    assert wanted["inbox"] == [] and wanted["left"] == {} and calm.count > 15
-    for step in range(1, calm.count + 2):
-        saboteur = Saboteur(min(step, calm.count), after=step > calm.count)
-        found = play(firm, saboteur, received_between=received_between)
-        assert found == wanted, f"killed at {step}"

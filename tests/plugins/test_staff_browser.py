@@ -23,7 +23,7 @@ from include.casework.mailbox import read_mailbox
 from include.casework.signing import ask_for
 from include.screening.content import EICAR
 from local.ports import HOST, Ports
-from tests.casework.test_mailbox import Box, bounce, sent, written
+from tests.casework.mailroom import Box, bounce, sent, written
 from tests.firm import BAD, FORM, PDF
 from tests.plugins.conftest import Staff
 from tests.plugins.test_import import SILK, TEA, WRONG, filled

@@ -13,7 +13,7 @@ from include.casework.outbox import send_due
 from include.mail.transport import RefusedMail
 from include.register.models import Document, Event, IncomingMail, Mail, RequestItem, UndeliverableAddress
 from include.screening.content import EICAR
-from tests.casework.test_mailbox import Box, bounce, sent, written
+from tests.casework.mailroom import Box, bounce, sent, written
 from tests.firm import PAPERS, PDF
 from tests.plugins.conftest import Staff
 
