@@ -109,11 +109,10 @@ def post(
     )
 
 
-def was_posted(case: Case, occasion: str) -> bool:
-    """Say whether a mail for this occasion was ever claimed."""
-    return (
-        case.session.scalar(select(Mail.id).where(Mail.key.like(f"{case.id}/{occasion}/%")).limit(1)) is not None
-    )
+def posted(case: Case, occasion: str) -> Mail | None:
+    """Return the mail for this occasion, once it is composed; a claim without a mail may be taken back."""
+    composed = Mail.key.like(f"{case.id}/{occasion}/%") & Mail.path.is_not(None)
+    return case.session.scalar(select(Mail).where(composed).limit(1))
 
 
 def meeting_invitation(case: Case, occasion: str, *, summary: str, at: datetime, place: str) -> bytes:

@@ -17,12 +17,12 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from include.casework import ending, signing
-from include.casework.correspondence import addressee, portal_link, post, was_posted
+from include.casework.correspondence import addressee, portal_link, post, posted
 from include.casework.inbox_drop import Dropped, drop, joined_reply, stored_names
 from include.casework.mailbox import undeliverable
 from include.casework.office import Case
 from include.casework.receiving import asked_items
-from include.casework.reminders import remind_client, reminder_due, reminders_paused
+from include.casework.reminders import occasion_by_staff, remind_client, reminder_due, reminders_paused
 from include.engagement import process
 from include.engagement.dates import short_date
 from include.engagement.errors import RuleBroken
@@ -110,7 +110,7 @@ class Remind(Intervention):
         _, address = addressee(case, "client")
         if undeliverable(case.session, address) is not None:
             raise RuleBroken(f"Thư gửi {address} bị trả lại: hãy gọi khách và sửa địa chỉ email trước.")
-        if was_posted(case, self._occasion(case, request)):
+        if posted(case, occasion_by_staff(case, request)) is not None:
             raise RuleBroken("Hôm nay khách đã được nhắc về yêu cầu này.")
         return Plan(
             mails=(Mailing(_titled(Text("Thư nhắc", "Reminder"), request), address),),
@@ -124,7 +124,7 @@ class Remind(Intervention):
         """See Intervention."""
         request = open_request(case, self.request, of="client")
         due = reminder_due(case, request)
-        mail = remind_client(case, request, self._occasion(case, request), level=due.key if due else "")
+        mail = remind_client(case, request, occasion_by_staff(case, request), level=due.key if due else "")
         if due is not None:
             case.session.execute(
                 insert(ReminderSent)
@@ -133,10 +133,6 @@ class Remind(Intervention):
                 .on_conflict_do_nothing()
             )  # fmt: skip
         return {"request": request.key}
-
-    @staticmethod
-    def _occasion(case: Case, request: Request) -> str:
-        return f"reminder_by_staff/{request.key}/{case.today.isoformat()}"
 
 
 @dataclass(frozen=True)
@@ -237,7 +233,7 @@ class SendLink(Intervention):
     def plan(self, case: Case) -> Plan:
         """See Intervention."""
         request = self._request(case)
-        if was_posted(case, self._occasion(case, request)):
+        if posted(case, self._occasion(case, request)) is not None:
             raise RuleBroken("Hôm nay khách đã được gửi đường dẫn mới cho yêu cầu này.")
         return Plan(mails=(Mailing(_titled(Text("Đường dẫn mới", "New link"), request), addressee(case, "client")[1]),))
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from include.casework.correspondence import addressee, post
+from include.casework.correspondence import addressee, post, posted
 from include.casework.digest import Line, send_digest
 from include.casework.mailbox import digest_lines, undeliverable
 from include.casework.office import Case, Office
@@ -123,7 +123,9 @@ def _remind(
                 continue  # it goes out once the address works or the client has another
             if reminder.level == "client":
                 occasion = f"reminder/{request.key}/{request.times_asked}/{reminder.key}"
-                mail = remind_client(case, request, occasion, level=reminder.key)
+                mail = posted(case, occasion_by_staff(case, request)) or remind_client(
+                    case, request, occasion, level=reminder.key
+                )
                 case.session.execute(
                     insert(ReminderSent)
                     .values(request_id=request.id, times_asked=request.times_asked, reminder=reminder.key,
@@ -177,6 +179,11 @@ def _due(case: Case, request: Request) -> list[process.Reminder]:
     )
     opened = OpenRequest(request_id=request.id, asked=request.asked, due=request.due)
     return due_reminders(case.today, opened, set(sent), case.calendar)
+
+
+def occasion_by_staff(case: Case, request: Request) -> str:
+    """Return the occasion of the one reminder that staff may send a client by hand on a day."""
+    return f"reminder_by_staff/{request.key}/{case.today.isoformat()}"
 
 
 def remind_client(case: Case, request: Request, occasion: str, *, level: str) -> Mail:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from include.casework import interventions
 from include.casework.answers_by_hand import AnswerForClient, File, stage, staged, unstage
 from include.casework.corrections import Correct, as_entered
 from include.casework.ending import end
@@ -29,6 +30,7 @@ from include.casework.interventions import (
 from include.engagement.calendar import working_calendar
 from include.engagement.errors import RuleBroken
 from include.register.models import Document, Event, Mail, Request, SignOff
+from tests.casework.saboteur import Killed
 from tests.firm import ANSWERS, FORM, PAPERS, PDF, Firm
 
 EVIDENCE = File("bien-ban-goi-dien.pdf", PDF)
@@ -134,6 +136,25 @@ def test_a_reminder_by_hand_stands_for_that_days_own(asked: Firm) -> None:
     later = CALENDAR.next(due)
     asked.day(later)
     assert asked.sweep(later) == 1
+
+
+def test_a_reminder_by_hand_stands_for_that_days_own_when_the_server_died_after_it(
+    asked: Firm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    due = request(asked).due
+    asked.day(due)
+    remind = interventions.remind_client
+
+    def remind_and_die(*given: Any, **named: Any) -> Mail:
+        remind(*given, **named)
+        raise Killed
+
+    monkeypatch.setattr(interventions, "remind_client", remind_and_die)
+    with pytest.raises(Killed):
+        do(asked, Remind("information"))
+    mails = len(asked.outbox.mails)
+    asked.sweep(due)
+    assert len(asked.outbox.mails) == mails
 
 
 def test_an_address_that_fails_is_not_written_to_by_hand_either(asked: Firm) -> None:
