@@ -1,6 +1,7 @@
 """``python -m bench.growth RESULTS.json… --out PICTURE.svg``: what grows with the number of open engagements, drawn.
 
-Reads what ``bench.scale`` wrote and prints the laws, by least squares: value = fixed + open × slope.
+Reads what ``bench.scale`` wrote, of a level measured twice the last, and prints the laws, by least squares:
+value = fixed + open × slope.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from bench.scale import airflow_cpu
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
 
+SOON_SECONDS = 20.0  # the next task comes after half a round in the middle: beyond this, people notice
 COLOURS = {"ours": "#0b5cad", "defaults": "#b45309"}
 
 VALUES: dict[str, tuple[str, Callable[[Mapping[str, Any]], float]]] = {
@@ -55,8 +57,14 @@ def law(rows: Sequence[Mapping[str, Any]], what: str) -> Law:
     return Law(float(fixed), float(slope))
 
 
+def knee(rows: Sequence[Mapping[str, Any]]) -> float:
+    """Return with how many open engagements half a round of the scheduler takes SOON_SECONDS."""
+    fixed, slope = law(rows, "round")
+    return (2 * SOON_SECONDS - fixed) / slope
+
+
 def draw(runs: Mapping[str, Sequence[Mapping[str, Any]]], out: Path) -> None:
-    """Draw reaction, CPU, memory and database against the number of open engagements, for each settings' rows."""
+    """Draw reaction with its knee, CPU, memory and database against the number of open engagements."""
     figure, axes = plt.subplots(2, 2, figsize=(10, 7), layout="constrained")
     for axis, (title, line, dots) in zip(axes.flat, PANELS, strict=True):
         for name, rows in runs.items():
@@ -68,6 +76,9 @@ def draw(runs: Mapping[str, Sequence[Mapping[str, Any]]], out: Path) -> None:
         axis.title.set_fontsize(10)
         axis.grid(alpha=0.3)
         axis.set_ylim(bottom=0)
+    for name, rows in runs.items():
+        label = f"{name}: half a round is {SOON_SECONDS:.0f} s"
+        axes.flat[0].axvline(knee(rows), linestyle=":", color=COLOURS[name], label=label)
     axes.flat[0].legend()
     figure.savefig(out, metadata={"Date": None})
 
@@ -78,17 +89,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("results", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True, metavar="PICTURE")
     given = parser.parse_args(arguments)
-    runs: dict[str, list[Any]] = {}
+    measured: dict[str, dict[int, Any]] = {}
     for path in given.results:
         for name, rows in json.loads(path.read_text(encoding="utf-8"))["settings"].items():
-            runs.setdefault(name, []).extend(rows)
-    for rows in runs.values():
-        rows.sort(key=lambda row: row["open"])
+            measured.setdefault(name, {}).update({row["open"]: row for row in rows})
+    runs = {name: [rows[number] for number in sorted(rows)] for name, rows in measured.items()}
     draw(runs, given.out)
     for name, rows in runs.items():
         for what, (unit, _) in VALUES.items():
             fixed, slope = law(rows, what)
             print(f"{name}, {what}: {fixed:.1f} {unit} + {slope * 1000:.2f} {unit} per 1 000 open")
+        print(f"{name}: half a round takes {SOON_SECONDS:.0f} s with {knee(rows):.0f} open")
     return 0
 
 

@@ -52,12 +52,16 @@ class Copies:
         with self._engine.connect() as connection:
             return connection.scalar(text("select count(*) from trigger where triggerer_id is not null")) or 0
 
-    def round(self) -> float:
-        """Return how many seconds ago the scheduler looked at the run that it has not looked at for longest."""
-        oldest = text("select extract(epoch from now() - min(last_scheduling_decision)) from dag_run "
-                      "where state = 'running'")  # fmt: skip
+    def round(self, seconds: float) -> float:
+        """Return how many seconds the scheduler takes to look at every run, by the last ``seconds`` of watching."""
+        looked = text(
+            "select count(*), count(*) filter (where at > now() - :seconds * interval '1 second'), "
+            "extract(epoch from now() - min(at)) "
+            "from (select last_scheduling_decision as at from dag_run where state = 'running') as looks"
+        )
         with self._engine.connect() as connection:
-            return float(connection.scalar(oldest) or 0)
+            runs, lately, oldest = connection.execute(looked, {"seconds": seconds}).one()
+        return float(oldest if lately == runs else seconds * runs / lately)
 
     def size(self) -> dict[str, int]:
         """Return the rows and the bytes of Airflow's database."""

@@ -229,7 +229,7 @@ def measure(
             row: dict[str, Any] = {"open": level, "waiting_cpu": {}, "answering_cpu": {}}
             with metered(site.stack, row["waiting_cpu"]):
                 time.sleep(QUIET_SECONDS)
-            row["round"] = copies.round()
+            row["round"] = copies.round(QUIET_SECONDS)
             with metered(site.stack, row["answering_cpu"]):
                 for probe in answering:
                     _follow(site, probe)
