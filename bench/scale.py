@@ -47,6 +47,7 @@ PROBES = 6  # of each kind, at each level
 QUIET_SECONDS = 60.0
 PATIENCE_SECONDS = 900.0
 LOOK_SECONDS = 0.5
+READING_SECONDS = 3.0  # nobody decides sooner; within a moment of the asking Airflow may fail the try and begin anew
 WHAT = ("receipt", "sign_off", "documents", "next_task")
 TRIGGERS = 20_000  # so many waits a triggerer takes on; Airflow's own 1 000 would leave the rest unwatched
 
@@ -252,6 +253,7 @@ def _follow(site: Site, probe: Probe) -> None:
     until(lambda: site.look([probe]) or probe.answered, f"what follows the answer of {probe.engagement_id}")
     if probe.kind == "information":
         until(lambda: site.parked(probe, "awaiting_input"), "the sign-off waits")
+        time.sleep(READING_SECONDS)
         site.sign(probe)
 
 
