@@ -111,8 +111,10 @@ def post(
 
 def posted(case: Case, occasion: str) -> Mail | None:
     """Return the mail for this occasion, once it is composed; a claim without a mail may be taken back."""
-    composed = Mail.key.like(f"{case.id}/{occasion}/%") & Mail.path.is_not(None)
-    return case.session.scalar(select(Mail).where(composed).limit(1))
+    key = Mail.key.like(f"{case.id}/{occasion}/%")
+    return case.session.scalar(
+        select(Mail).where(Mail.engagement_id == case.id, key, Mail.path.is_not(None)).limit(1)
+    )
 
 
 def meeting_invitation(case: Case, occasion: str, *, summary: str, at: datetime, place: str) -> bytes:
