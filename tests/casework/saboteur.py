@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from include.casework.office import Office
+
 
 class Killed(BaseException):
     """The process is gone."""
@@ -31,3 +33,17 @@ class Saboteur:
             return done
 
         return sabotaged
+
+    def watch(self, office: Office) -> Office:
+        """Make the office's mails and commits effects."""
+        office.ledger.post = self.around(office.ledger.post)
+        sessions = office.sessions
+
+        def watched() -> Any:
+            session = sessions()
+            session.commit = self.around(session.commit)
+            return session
+
+        watched.begin = sessions.begin
+        office.sessions = watched
+        return office

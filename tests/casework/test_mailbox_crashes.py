@@ -63,19 +63,8 @@ def play(firm: Firm, saboteur: Saboteur, *, received_between: bool) -> dict[str,
     def office() -> Office:
         office = firm.office()
         office.storage.put = saboteur.around(office.storage.put)
-        office.ledger.post = saboteur.around(office.ledger.post)
-        fragile = saboteur.around(box.__class__.archive.__get__(box))
-        box.archive = fragile
-        sessions = office.sessions
-
-        def watched() -> Any:
-            session = sessions()
-            session.commit = saboteur.around(session.commit)
-            return session
-
-        watched.begin = sessions.begin
-        office.sessions = watched
-        return office
+        box.archive = saboteur.around(box.__class__.archive.__get__(box))
+        return saboteur.watch(office)
 
     for _ in range(3):
         try:

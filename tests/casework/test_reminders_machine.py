@@ -29,7 +29,6 @@ from include.casework.interventions import (
     ResumeReminders,
     carry_out,
 )
-from include.casework.office import Office
 from include.casework.outbox import send_due
 from include.casework.reminders import sweep
 from include.engagement.calendar import working_calendar
@@ -87,20 +86,6 @@ def machine_of(firm: Firm) -> type[RuleBasedStateMachine]:
                 )
                 return [(sent, mail) for sent, mail in found]
 
-        def fragile(self, saboteur: Saboteur) -> Office:
-            office = self.firm.office()
-            office.ledger.post = saboteur.around(office.ledger.post)
-            sessions = office.sessions
-
-            def watched() -> Any:
-                session = sessions()
-                session.commit = saboteur.around(session.commit)
-                return session
-
-            watched.begin = sessions.begin
-            office.sessions = watched
-            return office
-
         @contextmanager
         def judged(self, since: date) -> Any:
             """Hold against the rules what a sweep tells."""
@@ -120,7 +105,7 @@ def machine_of(firm: Firm) -> type[RuleBasedStateMachine]:
 
         def do(self, intervention: Intervention, saboteur: Saboteur | None = None) -> None:
             self.clicks += 1
-            office = self.fragile(saboteur or Saboteur())
+            office = (saboteur or Saboteur()).watch(self.firm.office())
             with suppress(Killed), office.case(self.firm.engagement) as case:
                 carry_out(case, intervention, by="thuha", nonce=f"{self.clicks}")
 
@@ -141,7 +126,7 @@ def machine_of(firm: Firm) -> type[RuleBasedStateMachine]:
         @rule(step=steps, after=st.booleans())
         def swept_and_died(self, step: int, after: bool) -> None:
             with self.judged(self.today), suppress(Killed):
-                sweep(self.fragile(Saboteur(step, after)), since=self.today, day=self.today)
+                sweep(Saboteur(step, after).watch(self.firm.office()), since=self.today, day=self.today)
 
         @rule()
         def swept_by_two_at_once(self) -> None:
